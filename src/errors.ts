@@ -69,7 +69,11 @@ export class LockedError extends AppError {
 /** The run was told to stop by SIGINT or SIGTERM. */
 export class InterruptedError extends AppError {
   constructor(signal: 'SIGINT' | 'SIGTERM') {
-    super(`interrupted by ${signal}`, 'interrupted', signal === 'SIGINT' ? ExitCode.sigint : ExitCode.sigterm);
+    super(
+      `interrupted by ${signal}`,
+      'interrupted',
+      signal === 'SIGINT' ? ExitCode.sigint : ExitCode.sigterm,
+    );
   }
 }
 
@@ -138,7 +142,12 @@ export class ApiError extends AppError implements ApiErrorFields {
 
   /** True when the service itself is in trouble (no connection, no answer, 5xx, 429), not this one request. */
   get isOutage(): boolean {
-    return this.failure === 'network' || this.failure === 'timeout' || this.status === 429 || (this.status ?? 0) >= 500;
+    return (
+      this.failure === 'network' ||
+      this.failure === 'timeout' ||
+      this.status === 429 ||
+      (this.status ?? 0) >= 500
+    );
   }
 }
 

@@ -22,3 +22,11 @@ export interface Host {
   groups: string[] | undefined;
   artifacts: Artifact[] | undefined;
 }
+
+/** A note on a host. */
+export interface Note {
+  id: number;
+  note: string;
+  /** Milliseconds UTC. */
+  createdAt: number | undefined;
+}

@@ -1,0 +1,217 @@
+import { ApiError } from '../errors.ts';
+import type { HttpClient } from '../http/http.ts';
+import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
+import { createAtpApi, type AtpCall } from './api.ts';
+import { listCall, orMissing, readList, readPage, type ListCall } from './lists.ts';
+import { ActionReply, ActionType, AlertReply, MachineReply } from './reply.ts';
+import type { Alert, Machine, MachineAction } from './schema.ts';
+import type { TokenSource } from './token.ts';
+
+/** An isolation or a release to ask for. */
+export interface MachineActionPost {
+  machineId: string;
+  type: 'Isolate' | 'Unisolate';
+  comment: string;
+  /** Of an isolation; a release has none. */
+  isolationType: 'Full' | 'Selective';
+}
+
+type Priority = NonNullable<AtpCall['priority']>;
+
+/** A page of Defender's inventory. */
+export interface MachinePage {
+  machines: Machine[];
+  /** Records without a usable id, which were left out. */
+  unusable: number;
+  /** What to skip for the next page; undefined at the end. */
+  next: number | undefined;
+}
+
+/**
+ * Defender, as far as the program uses it. Every call rejects with an AuthError when the token or a permission is
+ * refused, with a PostponedError when its quota is used up, and with an ApiError for every other failure not named.
+ */
+export interface AtpClient {
+  /**
+   * Machines that had an internal address within 15 minutes of a time (milliseconds UTC, cut to seconds). A time that
+   * Defender takes for future is replaced by Defender's own; `stale` means older than the 30 days it remembers.
+   */
+  findByIp: (ip: string, at: number, priority: Priority) => Promise<Machine[] | 'stale'>;
+  /** A machine's record; undefined when there is none. */
+  getMachine: (id: string, priority: Priority) => Promise<Machine | undefined>;
+  /** Isolations and releases of one machine, newest first. One that cannot be read makes the record unreadable. */
+  listMachineActions: (machineId: string, priority: Priority) => Promise<MachineAction[]>;
+  /** Isolations and releases of every machine created since a time (milliseconds UTC), newest first. */
+  listActionsSince: (since: number) => Promise<MachineAction[]>;
+  /** Alerts of a machine; `unknown` when the permission or the feature is missing, which is remembered. */
+  listAlerts: (machineId: string) => Promise<Alert[] | 'unknown'>;
+  /** Alerts of every machine created since a time (milliseconds UTC); `unknown` likewise. */
+  listAlertsSince: (since: number) => Promise<Alert[] | 'unknown'>;
+  /** Up to 10,000 records of the inventory, after `skip` others. */
+  listMachines: (skip: number) => Promise<MachinePage>;
+  /** Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. */
+  postAction: (post: MachineActionPost) => Promise<MachineAction>;
+  /** Asks to cancel an action; what came of it, only the machine's actions tell. */
+  cancelAction: (actionId: string, comment: string) => Promise<void>;
+}
+
+const addressMemoryMs = 30 * 86_400_000;
+const isolationsAndReleases = "(type eq 'Isolate' or type eq 'Unisolate')";
+const aMachine = 'a machine with an id of 40 digits';
+
+/** Makes the client for one Defender; `http` is for its base URL, without `/api`. */
+export function createAtpClient(options: {
+  http: HttpClient;
+  token: TokenSource;
+  /** What the token was asked for, for the message when Defender refuses it. */
+  audience: string;
+}): AtpClient {
+  const { request, requestIfAllowed } = createAtpApi(options);
+  let areAlertsUnknown = false;
+
+  async function machinesAt(ip: string, at: number, priority: Priority): Promise<Machine[]> {
+    const path = `/machines/findbyip(ip='${addressInPath(ip)}',timestamp=${utcSeconds(at)})`;
+    const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', priority };
+    const items = (await orMissing(readList(request, call, 'one page'))) ?? [];
+    // Left out, a record that cannot be read could make the only machine of two.
+    return items.map((item) => readMember(MachineReply, item, listCall(call), aMachine));
+  }
+
+  async function actionsBy($filter: string, priority: Priority): Promise<MachineAction[]> {
+    const call: ListCall = {
+      path: '/machineactions',
+      query: { $filter },
+      quota: 'machineactions',
+      role: 'Machine.Read.All',
+      priority,
+    };
+    const items = (await readList(request, call)).filter((item) => mayBeIsolationOrRelease(item));
+    const expected = 'machine actions with id, type, status and machineId';
+    return items
+      .map((item) => readMember(ActionReply, item, listCall(call), expected))
+      .sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
+  }
+
+  async function alertsOf(read: () => Promise<unknown[] | undefined>): Promise<Alert[] | 'unknown'> {
+    if (areAlertsUnknown) return 'unknown';
+    try {
+      return ((await read()) ?? []).flatMap((item) => AlertReply.safeParse(item).data ?? []);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 403 && error.service === 'atp')) throw error;
+      areAlertsUnknown = true;
+      return 'unknown';
+    }
+  }
+
+  return {
+    async findByIp(ip, at, priority) {
+      const asked = Math.floor(at / 1000) * 1000;
+      try {
+        return await machinesAt(ip, asked, priority);
+      } catch (error) {
+        const isRefused = error instanceof ApiError && error.status === 400 && error.service === 'atp';
+        const now = isRefused ? error.serverTime : undefined;
+        if (now === undefined) throw error;
+        if (asked > now) return await machinesAt(ip, now, priority);
+        if (now - asked >= addressMemoryMs) return 'stale';
+        throw error;
+      }
+    },
+
+    async getMachine(id, priority) {
+      const path = `/machines/${encodeURIComponent(id)}`;
+      const call: AtpCall = { method: 'GET', path, quota: 'machine', role: 'Machine.Read.All', priority };
+      const reply = await orMissing(request(call));
+      if (reply === undefined) return undefined;
+      const machine = readReply(MachineReply, reply, listCall(call), aMachine);
+      if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
+      return machine;
+    },
+
+    async listMachineActions(machineId, priority) {
+      const filter = `machineId eq ${odataText(machineId)} and ${isolationsAndReleases}`;
+      const actions = await actionsBy(filter, priority);
+      return actions.filter((action) => action.machineId === machineId.toLowerCase());
+    },
+
+    listActionsSince: (since) =>
+      actionsBy(`${isolationsAndReleases} and creationDateTimeUtc ge ${utcSeconds(since)}`, 'action'),
+
+    listAlerts: (machineId) =>
+      alertsOf(() => {
+        const path = `/machines/${encodeURIComponent(machineId)}/alerts`;
+        const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All' };
+        return orMissing(readList(requestIfAllowed, call, 'one page'));
+      }),
+
+    listAlertsSince: (since) =>
+      alertsOf(() => {
+        const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
+        return readList(requestIfAllowed, {
+          path: '/alerts',
+          query,
+          quota: 'alertlist',
+          role: 'Alert.Read.All',
+        });
+      }),
+
+    async listMachines(skip) {
+      const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All' };
+      const { items, next } = (await orMissing(readPage(request, call, skip))) ?? {
+        items: [],
+        next: undefined,
+      };
+      const machines = items.flatMap((item) => MachineReply.safeParse(item).data ?? []);
+      return { machines, unusable: items.length - machines.length, next };
+    },
+
+    async postAction({ machineId, type, comment, isolationType }) {
+      const isIsolation = type === 'Isolate';
+      const quota = isIsolation ? 'isolate' : 'unisolate';
+      const path = `/machines/${encodeURIComponent(machineId)}/${quota}`;
+      const json = isIsolation ? { Comment: comment, IsolationType: isolationType } : { Comment: comment };
+      const reply = await request({
+        method: 'POST',
+        path,
+        json,
+        quota,
+        role: 'Machine.Isolate',
+        priority: 'action',
+      });
+
+      const call = { ...listCall({ path }), method: 'POST' };
+      const expected = `the ${type} action of this machine`;
+      const action = readReply(ActionReply, reply, call, expected);
+      const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
+      if (isAnother) throw unreadable(call, reply.status, expected);
+      return action;
+    },
+
+    async cancelAction(actionId, comment) {
+      await request({
+        method: 'POST',
+        path: `/machineactions/${encodeURIComponent(actionId)}/cancel`,
+        json: { Comment: comment },
+        quota: 'cancel',
+        role: 'Machine.Isolate',
+        priority: 'action',
+      });
+    },
+  };
+}
+
+/** An entry of another kind is of no interest, however odd; one whose kind cannot be read may be of either. */
+function mayBeIsolationOrRelease(item: unknown): boolean {
+  const { data } = ActionType.safeParse(item);
+  return data === undefined || data.type === 'Isolate' || data.type === 'Unisolate';
+}
+
+/** OData doubles a quote inside a text (OData 4.01, URL conventions). */
+function odataText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Only the zone of a link-local address needs encoding; anything else must not become a part of the path. */
+function addressInPath(ip: string): string {
+  return encodeURIComponent(ip).replaceAll('%3A', ':').replaceAll("'", '%27%27');
+}

@@ -1,0 +1,94 @@
+import { ApiError } from '../errors.ts';
+import type { HttpResponse } from '../http/http.ts';
+import { readReply, type Call } from '../read-reply.ts';
+import { apiPath, type AtpApi, type AtpCall } from './api.ts';
+import { Identified, ListReply } from './reply.ts';
+
+/** Largest page that Defender gives (MicrosoftDocs/defender-docs, get-machines and get-machineactions-collection). */
+const largestPage = 10_000;
+/** What a page of the largest size may take, at a few kilobytes a record. */
+const maxListBytes = 64 * 2 ** 20;
+
+export interface ListPage {
+  items: unknown[];
+  /** How many to skip for the next page; undefined at the end. */
+  next: number | undefined;
+}
+
+const nothing: ListPage = { items: [], next: undefined };
+
+/** A list: its path, its filter, and what it counts as. */
+export type ListCall = Pick<AtpCall, 'path' | 'query' | 'quota' | 'role' | 'priority'>;
+
+/** How a list is asked for: with `$top` where the call takes it, else as it comes. */
+type Size = 'largest pages' | 'one page';
+
+/** Reads one page of up to 10,000 members, after `skip` others. */
+export async function readPage(
+  request: AtpApi['request'],
+  call: ListCall,
+  skip: number,
+  size: Size = 'largest pages',
+): Promise<ListPage> {
+  const top = size === 'largest pages' ? largestPage : undefined;
+  const query = {
+    ...call.query,
+    ...(top === undefined ? {} : { $top: String(top) }),
+    ...(skip > 0 ? { $skip: String(skip) } : {}),
+  };
+  const reply = await request({ ...call, method: 'GET', query, maxBytes: maxListBytes });
+  const list = readReply(ListReply, reply, listCall(call), 'a list in "value"');
+  const { value: items } = list;
+  const link = list['@odata.nextLink'];
+  const goesOn = items.length > 0 && (link !== undefined || items.length >= (top ?? Infinity));
+  return { items, next: goesOn ? (skipIn(link, skip) ?? skip + items.length) : undefined };
+}
+
+/** Reads a list to its end: a page without a new member, whatever it says. */
+export async function readList(
+  request: AtpApi['request'],
+  call: ListCall,
+  size: Size = 'largest pages',
+): Promise<unknown[]> {
+  const all: unknown[] = [];
+  const seen = new Set<string>();
+  for (let skip: number | undefined = 0; skip !== undefined;) {
+    const page = readPage(request, call, skip, size);
+    // The list may have become shorter since the page before.
+    const { items, next }: ListPage = (await (skip > 0 ? orMissing(page) : page)) ?? nothing;
+    const known = all.length;
+    for (const item of items) {
+      const id = Identified.safeParse(item).data?.id;
+      if (id !== undefined && seen.has(id)) continue;
+      if (id !== undefined) seen.add(id);
+      all.push(item);
+    }
+    skip = all.length > known ? next : undefined;
+  }
+  return all;
+}
+
+/** A list as errors name it. */
+export function listCall({ path }: Pick<ListCall, 'path'>): Call {
+  return { service: 'atp', method: 'GET', path: apiPath(path) };
+}
+
+/** The value, or undefined where Defender answers 404. */
+export async function orMissing<Value extends HttpResponse | ListPage | unknown[]>(
+  value: Promise<Value>,
+): Promise<Value | undefined> {
+  try {
+    return await value;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404 && error.service === 'atp') return undefined;
+    throw error;
+  }
+}
+
+/** The skip number of a link. Its host is not looked at: Defender answers from regional hosts, and the token is for one. */
+function skipIn(link: string | undefined, after: number): number | undefined {
+  const base = 'http://defender.invalid';
+  if (link === undefined || !URL.canParse(link, base)) return undefined;
+  const text = new URL(link, base).searchParams.get('$skip') ?? '';
+  return /^\d{1,9}$/u.test(text) && Number(text) > after ? Number(text) : undefined;
+}

@@ -1,0 +1,116 @@
+import * as z from 'zod';
+import { optionalList, optionalText, optionalTime } from '../read-reply.ts';
+import type { Alert, Machine, MachineAction } from './schema.ts';
+
+/** Defender gives null, nothing, or now and then another type for what a record lacks. */
+const lowerCaseText = optionalText.transform((text) => text?.toLowerCase());
+const presentText = optionalText.transform((text) => (text === '' ? undefined : text));
+
+const machineId = z
+  .string()
+  .regex(/^[0-9a-f]{40}$/iu)
+  .toLowerCase();
+
+/** A text, or null or nothing; another type makes the list it is in unreadable. */
+const textOrNothing = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? undefined);
+
+/** A device record. Without a usable id it is none. */
+export const MachineReply = z
+  .object({
+    id: machineId,
+    computerDnsName: optionalText,
+    osPlatform: optionalText,
+    healthStatus: optionalText,
+    riskScore: optionalText,
+    exposureLevel: optionalText,
+    lastSeen: optionalTime,
+    lastIpAddress: optionalText,
+    onboardingStatus: optionalText,
+    // The spelling of Microsoft's own pages (MicrosoftDocs/defender-docs, machine).
+    onboardingstatus: optionalText,
+    mergedIntoMachineId: presentText.transform((id) => id?.toLowerCase()),
+    isExcluded: z.boolean().catch(false),
+    machineTags: optionalList(z.string()).catch(undefined),
+    ipAddresses: optionalList(z.object({ ipAddress: textOrNothing, macAddress: textOrNothing })).catch(
+      undefined,
+    ),
+  })
+  .transform((record): Machine => {
+    const { onboardingstatus, onboardingStatus, ipAddresses, ...rest } = record;
+    return {
+      id: rest.id,
+      computerDnsName: rest.computerDnsName,
+      osPlatform: rest.osPlatform,
+      healthStatus: rest.healthStatus,
+      riskScore: rest.riskScore,
+      exposureLevel: rest.exposureLevel,
+      lastSeen: rest.lastSeen,
+      lastIpAddress: rest.lastIpAddress,
+      onboardingStatus: onboardingStatus ?? onboardingstatus,
+      mergedIntoMachineId: rest.mergedIntoMachineId,
+      isExcluded: rest.isExcluded,
+      machineTags: rest.machineTags,
+      ipAddresses: ipAddresses?.map(({ ipAddress, macAddress }) => ({ ipAddress, macAddress })),
+    };
+  });
+
+/**
+ * A machine action. Microsoft's pages print `lastUpdateTimeUtc` in one place and `lastUpdateDateTimeUtc`, which the
+ * service sends, in another (MicrosoftDocs/defender-docs, get-machineactions-collection and get-machineaction-object).
+ */
+export const ActionReply = z
+  .object({
+    id: z.string().min(1),
+    type: z.string().min(1),
+    status: z.string().min(1),
+    machineId: z.string().min(1).toLowerCase(),
+    requestor: optionalText,
+    requestorComment: optionalText,
+    cancellationComment: optionalText,
+    creationDateTimeUtc: optionalTime,
+    lastUpdateDateTimeUtc: optionalTime,
+    lastUpdateTimeUtc: optionalTime,
+  })
+  .transform((record): MachineAction => {
+    const { creationDateTimeUtc: createdAt, lastUpdateDateTimeUtc, lastUpdateTimeUtc } = record;
+    return {
+      id: record.id,
+      type: record.type,
+      status: record.status,
+      machineId: record.machineId,
+      requestor: record.requestor,
+      requestorComment: record.requestorComment,
+      cancellationComment: record.cancellationComment,
+      createdAt,
+      updatedAt: lastUpdateDateTimeUtc ?? lastUpdateTimeUtc ?? createdAt,
+    };
+  });
+
+/** What tells an action of another kind from an isolation or a release. */
+export const ActionType = z.object({ type: z.string() });
+
+export const AlertReply = z
+  .object({
+    severity: optionalText,
+    status: optionalText,
+    alertCreationTime: optionalTime,
+    machineId: lowerCaseText,
+  })
+  .transform((record): Alert => ({
+    severity: record.severity,
+    status: record.status,
+    createdAt: record.alertCreationTime,
+    machineId: record.machineId,
+  }));
+
+/** The envelope of every list. */
+export const ListReply = z.object({
+  value: z.array(z.unknown()),
+  '@odata.nextLink': presentText,
+});
+
+/** What tells one member of a list from another. */
+export const Identified = z.object({ id: z.string() });

@@ -1,0 +1,32 @@
+import type { Findings } from './findings.ts';
+import type { ConfigFile } from './schema.ts';
+import { checkProxyUrl } from './urls.ts';
+
+/** The forward proxy for every host that `noProxy` does not name. */
+export interface Proxy {
+  /** With its credentials, if it wants any. */
+  url: string;
+  /** As curl and others read `NO_PROXY`: hosts, domains and addresses, separated by commas. */
+  noProxy: string;
+}
+
+/** The environment variables that may hold a proxy's password, the first that is set counts. */
+export const proxyVariables = ['https_proxy', 'HTTPS_PROXY'] as const;
+
+/** Takes the proxy from the configuration or else from the environment; each of its two halves for itself. */
+export function readProxy(
+  http: ConfigFile['http'],
+  env: NodeJS.ProcessEnv,
+  findings: Findings,
+): Proxy | undefined {
+  const variable = proxyVariables.find((name) => env[name]);
+  const [key, text] =
+    http.proxy === undefined ? [`$${variable ?? ''}`, variable && env[variable]] : ['http.proxy', http.proxy];
+  if (text === undefined) return undefined;
+  const verdict = checkProxyUrl(text);
+  if ('trouble' in verdict) {
+    findings.problem(key, verdict.trouble);
+    return undefined;
+  }
+  return { url: verdict.url, noProxy: http.noProxy ?? env['no_proxy'] ?? env['NO_PROXY'] ?? '' };
+}

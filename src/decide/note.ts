@@ -1,0 +1,171 @@
+import type { MachineRecord } from './record.ts';
+import { minuteOf, minuteText } from './tags.ts';
+
+/** First line of the program's own note, by which it is found again. */
+export const noteTitle = '## Microsoft Defender for Endpoint (atp)';
+/** Last line of the program's own part; what people add below it stays. */
+export const noteEnd = '_Kept up to date by atp. Add your own text below this line._';
+/** Longest note that Detect is known to take: Vectra's connectors cut at this length. */
+export const maxNoteLength = 8_000;
+
+const keptEntries = 10;
+const actionsTitle = '**Actions**';
+/** Its `&` tells whether this Detect hands notes out HTML-escaped, as it does on old API versions. */
+const alertsLabel = 'Alerts & severity';
+const alertsLineForm = /^- \*\*Alerts (&|&amp;) severity:\*\* /mu;
+const factLabels = ['Machine', 'Matched', alertsLabel, 'Portal'] as const;
+const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*?)(?:: ([A-Za-z]+), action ([0-9A-Za-z-]+))?$/u;
+const endForm = /^_Kept up to date by atp\. Add your own text below this line\._/mu;
+const sameEventMs = 3_600_000;
+
+/** One line of the note about an action or a refusal. */
+export interface NoteEntry {
+  /** Milliseconds UTC, whole minutes. */
+  time: number;
+  what: string;
+  /** The machine action and its state, where there is one. */
+  action?: { id: string; status: string } | undefined;
+}
+
+/** What an enrichment found; one line each. */
+export interface NoteFacts {
+  machine: string;
+  matched?: string | undefined;
+  alerts?: string | undefined;
+  portal?: string | undefined;
+}
+
+/** The program's note, taken apart. */
+export interface NoteParts {
+  /** The lines about the machine, as they stand in the note. */
+  facts: string[];
+  /** Newest first. */
+  entries: NoteEntry[];
+  /** What people wrote: everything behind the last line of the program's part, to the letter. */
+  theirs: string;
+}
+
+/** A text from elsewhere as a code span: it cannot become a link, a heading or a line of its own. */
+export function code(text: string): string {
+  return `\`${text.replaceAll('`', "'").replaceAll(/\s+/gu, ' ')}\``;
+}
+
+/** Tells whether a note is the program's own. */
+export function isOwnNote(text: string): boolean {
+  return text.trimStart().split(/\r?\n/u, 1)[0]?.trim() === noteTitle;
+}
+
+/** Takes an own note apart; a line of the own part that the program does not know is taken for somebody's text. */
+export function parseNote(text: string): NoteParts {
+  const plain = unescapeIfEscaped(text);
+  const end = endForm.exec(plain);
+  const below = end ? plain.slice(end.index + end[0].length) : '';
+  const ownLines = (end ? plain.slice(0, end.index) : plain).trim().split(/\r?\n/u).slice(1);
+  const parts: NoteParts = { facts: [], entries: [], theirs: '' };
+  const strangers: string[] = [];
+  for (const line of ownLines) {
+    const entry = parseEntry(line);
+    if (entry) parts.entries.push(entry);
+    else if (factLabels.some((label) => line.startsWith(`- **${label}:** `))) parts.facts.push(line);
+    else if (line.trim() !== '' && line.trim() !== actionsTitle) strangers.push(line);
+  }
+  parts.theirs = (strangers.length > 0 ? `\n\n${strangers.join('\n')}` : '') + below;
+  return parts;
+}
+
+function parseEntry(line: string): NoteEntry | undefined {
+  const [, minute, what, status, id] = entryForm.exec(line) ?? [];
+  if (minute === undefined || what === undefined) return undefined;
+  const time = Date.parse(`${minute.replace(' ', 'T')}:00Z`);
+  if (Number.isNaN(time)) return undefined;
+  return status !== undefined && id !== undefined ? { time, what, action: { id, status } } : { time, what };
+}
+
+function unescapeIfEscaped(text: string): string {
+  // The first such line is the program's; what people quote below it tells nothing.
+  const isEscaped = alertsLineForm.exec(text)?.[1] === '&amp;';
+  if (!isEscaped) return text;
+  const characters: Record<string, string> = {
+    amp: '&',
+    lt: '<',
+    gt: '>',
+    quot: '"',
+    '#39': "'",
+    '#x27': "'",
+  };
+  return text.replaceAll(
+    /&(amp|lt|gt|quot|#39|#x27);/gu,
+    (entity, name: string) => characters[name] ?? entity,
+  );
+}
+
+/** The lines about a machine as the note shows them. */
+export function factLines(facts: NoteFacts): string[] {
+  const values = [facts.machine, facts.matched, facts.alerts ?? 'not asked', facts.portal];
+  return factLabels.flatMap((label, index) => {
+    const value = values[index];
+    return value === undefined ? [] : [`- **${label}:** ${value}`];
+  });
+}
+
+/**
+ * Puts an entry among the others: an action keeps its one line and gets its new state; an event that an
+ * interrupted run has already noted within the hour is not noted twice.
+ */
+export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteEntry[] {
+  const known = entries.find((other) =>
+    entry.action
+      ? other.action?.id === entry.action.id
+      : other.action === undefined &&
+        other.what === entry.what &&
+        Math.abs(entry.time - other.time) < sameEventMs,
+  );
+  if (!known) return [{ ...entry, time: minuteOf(entry.time) }, ...entries];
+  return entries.map((other) =>
+    other === known && entry.action ? { ...other, action: entry.action } : other,
+  );
+}
+
+/** The time at which an event was noted, if a run that was interrupted within the last hour has noted it; else `now`. */
+export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: number): number {
+  const noted = entries.find(
+    (entry) => entry.action === undefined && entry.what === what && Math.abs(now - entry.time) < sameEventMs,
+  );
+  return noted?.time ?? now;
+}
+
+/** Gives every action among the entries the state that Defender records for it. */
+export function syncEntries(entries: readonly NoteEntry[], record: MachineRecord): NoteEntry[] {
+  return entries.map((entry) => {
+    const recorded = record.find((action) => action.id === entry.action?.id);
+    return recorded ? { ...entry, action: { id: recorded.id, status: recorded.status } } : entry;
+  });
+}
+
+/** The note's text, with the oldest entries left out where it would grow too long; nothing when even that is too long. */
+export function renderNote(parts: NoteParts): string | undefined {
+  const entries = [...parts.entries].sort((one, other) => other.time - one.time).slice(0, keptEntries);
+  for (let kept = entries.length; kept >= 0; kept--) {
+    const lines = entries.slice(0, kept).map(entryLine);
+    const text = [
+      noteTitle,
+      '',
+      ...parts.facts,
+      ...(lines.length > 0 ? ['', actionsTitle, '', ...lines] : []),
+      '',
+      `${noteEnd}${parts.theirs}`,
+    ].join('\n');
+    if (text.length <= maxNoteLength) return text;
+  }
+  return undefined;
+}
+
+function entryLine({ time, what, action }: NoteEntry): string {
+  return `- ${minuteText(time)} UTC: ${what}${action ? `: ${action.status}, action ${action.id}` : ''}`;
+}
+
+/** Tells whether two texts of a note are the same, whatever Detect does to line ends, blanks at the end and HTML characters. */
+export function sameNote(one: string, other: string): boolean {
+  const plain = (text: string) => unescapeIfEscaped(text).replaceAll('\r\n', '\n').trim();
+  return plain(one) === plain(other);
+}

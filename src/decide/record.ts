@@ -1,0 +1,90 @@
+import type { MachineAction } from '../atp/schema.ts';
+import { isEndStatus, isOpenStatus, type RequestKind } from './tags.ts';
+
+/** Isolations and releases of one machine as Defender records them; the record can lag and can be incomplete. */
+export type MachineRecord = readonly MachineAction[];
+
+/** Which request an action answers, if it is an isolation or a release. */
+export function kindOf(action: MachineAction): RequestKind | undefined {
+  if (action.type === 'Isolate') return 'isolate';
+  return action.type === 'Unisolate' ? 'release' : undefined;
+}
+
+function createdAt(action: MachineAction): number {
+  return action.createdAt ?? 0;
+}
+
+/** Time of an action's last change; Defender's own order where it names none. */
+export function updatedAt(action: MachineAction): number {
+  return action.updatedAt ?? createdAt(action);
+}
+
+/** The isolations and releases in the record, the one created last first. */
+export function newestFirst(record: MachineRecord): MachineAction[] {
+  return record
+    .filter((action) => kindOf(action) !== undefined)
+    .sort((one, other) => createdAt(other) - createdAt(one));
+}
+
+/** The isolation in force: of all that Succeeded, the one updated last is an isolation. */
+export function isolationInForce(record: MachineRecord): MachineAction | undefined {
+  const last = lastSucceeded(record);
+  return last?.type === 'Isolate' ? last : undefined;
+}
+
+function lastSucceeded(record: MachineRecord): MachineAction | undefined {
+  return newestFirst(record)
+    .filter((action) => action.status === 'Succeeded')
+    .reduce<MachineAction | undefined>(
+      (last, action) => (last === undefined || updatedAt(action) > updatedAt(last) ? action : last),
+      undefined,
+    );
+}
+
+/** The newest action of a kind that has not come to its end. */
+export function openAction(record: MachineRecord, kind: RequestKind): MachineAction | undefined {
+  return newestFirst(record).find((action) => kindOf(action) === kind && isOpenStatus(action.status));
+}
+
+/** An isolation or release in a state that Defender does not document, unless a later one has Succeeded. */
+export function unclearAction(record: MachineRecord): MachineAction | undefined {
+  const last = lastSucceeded(record);
+  return newestFirst(record).find(
+    (action) =>
+      !isOpenStatus(action.status) &&
+      !isEndStatus(action.status) &&
+      (last === undefined || updatedAt(action) >= updatedAt(last)),
+  );
+}
+
+/**
+ * Tells whether the record reaches as far as a host's tags do: it holds an isolation or release of the minute of the
+ * host's newest `Manual …:` tag, or a later change. A record that does not proves nothing about that host.
+ */
+export function reachesBackTo(record: MachineRecord, minute: number): boolean {
+  return record.some(
+    (action) =>
+      kindOf(action) !== undefined && (createdAt(action) >= minute || updatedAt(action) >= minute + 60_000),
+  );
+}
+
+/**
+ * The release that ended an isolation which the host's tags still tell of.
+ * @param heldSince minute of the host's newest `Manual block:` tag, if it has one
+ */
+export function releaseShown(
+  record: MachineRecord,
+  heldSince: number | undefined,
+): MachineAction | undefined {
+  const last = lastSucceeded(record);
+  if (last?.type !== 'Unisolate' || openAction(record, 'isolate') || openAction(record, 'release'))
+    return undefined;
+  if (heldSince === undefined) return last;
+  const endsTheBlock =
+    updatedAt(last) >= heldSince + 60_000 ||
+    record.some(
+      (action) =>
+        action.type === 'Isolate' && createdAt(action) >= heldSince && createdAt(action) <= updatedAt(last),
+    );
+  return endsTheBlock ? last : undefined;
+}

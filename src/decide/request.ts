@@ -1,0 +1,153 @@
+import type { MachineAction } from '../atp/schema.ts';
+import { cleanText } from '../clean.ts';
+import { isCancelledByAtp, isCancelledFor, isOwnAction, type Owner } from './comment.ts';
+import {
+  isolationInForce,
+  kindOf,
+  newestFirst,
+  openAction,
+  reachesBackTo,
+  unclearAction,
+  type MachineRecord,
+} from './record.ts';
+import { minuteOf, minuteText, type RequestKind } from './tags.ts';
+
+/** How a request is met, given what Defender's record says of the machine. */
+export type Decision =
+  /** This host's own action, posted by a run that could not finish, is the answer; however it ended. */
+  | { kind: 'answered'; action: MachineAction }
+  /** An isolation or release that is open or in force already is taken over. */
+  | { kind: 'adopt'; action: MachineAction }
+  /** The opposite action is still Pending: it is cancelled, then the record is read again. */
+  | { kind: 'cancel'; action: MachineAction; mayPost: boolean }
+  | { kind: 'post' }
+  /** A release is asked for and there is nothing to release. */
+  | { kind: 'nothing in force' }
+  /** A release is met: this host's run cancelled the pending isolation, before or in an earlier run. */
+  | { kind: 'cancelled'; action: MachineAction }
+  | { kind: 'defer'; reason: string };
+
+/** What the host's tags add to Defender's record. */
+export interface RequestContext {
+  owner: Owner;
+  /** Minute of the host's newest `Manual block:` (for a block) or `Manual unblock:` (for a release). */
+  newestOfKind: number | undefined;
+  /** Tags say that the machine is, or may be, isolated. */
+  held: boolean;
+  /** Minute of the newest `Manual block:` of the host. */
+  newestBlock: number | undefined;
+  now: number;
+}
+
+const hourMs = 3_600_000;
+
+/**
+ * Decides how a block or an unblock is met. Nothing is posted while the state is unknown or an action is under way:
+ * a second isolation on an isolated machine can stay Pending and isolate it again after its release
+ * (reported in MicrosoftDocs/microsoft-365-docs issue 5903).
+ */
+export function decideRequest(
+  request: RequestKind,
+  record: MachineRecord,
+  context: RequestContext,
+): Decision {
+  const answer = ownAnswer(request, record, context);
+  if (answer) return { kind: 'answered', action: answer };
+
+  const isolation = openAction(record, 'isolate');
+  const release = openAction(record, 'release');
+  if (isolation && release) {
+    const both = `isolation ${isolation.id} (${isolation.status}) and release ${release.id} (${release.status})`;
+    return {
+      kind: 'defer',
+      reason: `Defender has ${both} open at once; nothing is asked for until one of them has ended`,
+    };
+  }
+  const unclear = unclearAction(record);
+  if (unclear) {
+    const what = unclear.type === 'Isolate' ? 'isolation' : 'release';
+    return {
+      kind: 'defer',
+      reason: `Defender gives the state of ${what} ${unclear.id} as "${cleanText(unclear.status, 40)}", which is not known here; nothing is asked for until it has ended`,
+    };
+  }
+  return request === 'isolate'
+    ? decideIsolation(record, context, isolation, release)
+    : decideRelease(record, context, isolation, release);
+}
+
+/** The action that a run posted for the trigger now on the host before it was killed or lost the answer. */
+export function ownAnswer(
+  request: RequestKind,
+  record: MachineRecord,
+  { owner, newestOfKind }: Pick<RequestContext, 'owner' | 'newestOfKind'>,
+): MachineAction | undefined {
+  const newest = newestFirst(record)[0];
+  if (!newest || kindOf(newest) !== request || !isOwnAction(newest, owner)) return undefined;
+  // Cancelled for the opposite request, which was later: the trigger now on the host is newer than both.
+  if (newest.status === 'Cancelled' && isCancelledByAtp(newest)) return undefined;
+  const isLater = newestOfKind === undefined || minuteOf(newest.createdAt ?? 0) > minuteOf(newestOfKind);
+  return isLater ? newest : undefined;
+}
+
+function decideIsolation(
+  record: MachineRecord,
+  context: RequestContext,
+  openIsolation: MachineAction | undefined,
+  openRelease: MachineAction | undefined,
+): Decision {
+  const inForce = isolationInForce(record);
+  if (openRelease) return meetOpposite(openRelease, inForce === undefined);
+  const standing = openIsolation ?? inForce;
+  if (standing) return { kind: 'adopt', action: standing };
+  if (context.held && !reaches(record, context)) {
+    const reason =
+      'the tags say that the machine is isolated, but Defender lists no such action; a second isolation could return after a release, so none is asked for: check the machine in the portal, or unblock the host first';
+    return { kind: 'defer', reason };
+  }
+  return { kind: 'post' };
+}
+
+function decideRelease(
+  record: MachineRecord,
+  context: RequestContext,
+  openIsolation: MachineAction | undefined,
+  openRelease: MachineAction | undefined,
+): Decision {
+  const inForce = isolationInForce(record);
+  if (openIsolation) return meetOpposite(openIsolation, inForce !== undefined);
+  if (openRelease) return { kind: 'adopt', action: openRelease };
+  if (inForce) return { kind: 'post' };
+
+  const newest = newestFirst(record)[0];
+  if (
+    newest?.type === 'Isolate' &&
+    newest.status === 'Cancelled' &&
+    isCancelledFor(newest, context.owner) &&
+    minuteOf(newest.updatedAt ?? 0) > (context.newestOfKind ?? -Infinity)
+  ) {
+    return { kind: 'cancelled', action: newest };
+  }
+  if (!context.held || reaches(record, context)) return { kind: 'nothing in force' };
+  if (context.newestBlock !== undefined && context.now - context.newestBlock < hourMs) {
+    const since = minuteText(context.newestBlock);
+    return {
+      kind: 'defer',
+      reason: `Defender does not list the isolation of ${since} UTC yet; its record can lag, so the release waits for up to an hour`,
+    };
+  }
+  return { kind: 'post' };
+}
+
+function reaches(record: MachineRecord, { newestBlock }: RequestContext): boolean {
+  return newestBlock === undefined ? newestFirst(record).length > 0 : reachesBackTo(record, newestBlock);
+}
+
+function meetOpposite(opposite: MachineAction, mayPost: boolean): Decision {
+  if (opposite.status === 'Pending') return { kind: 'cancel', action: opposite, mayPost };
+  const what = opposite.type === 'Isolate' ? 'isolation' : 'release';
+  return {
+    kind: 'defer',
+    reason: `${what} ${opposite.id} is ${opposite.status} and cannot be cancelled any more; asked again when it has ended`,
+  };
+}

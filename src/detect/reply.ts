@@ -1,0 +1,121 @@
+import * as z from 'zod';
+import { optionalList, optionalNumber, optionalText, optionalTime, parseUtc } from '../read-reply.ts';
+import type { Artifact, Host, Note } from './schema.ts';
+
+const positiveId = z.int().positive();
+
+/** Where Detect prints no zone, it means UTC; whoever reads the text shall not have to know. */
+const time = optionalText.transform((text) => {
+  if (parseUtc(text) === undefined) return undefined;
+  return /(?:Z|[+-]\d{2}:?\d{2})$/i.test(text?.trim() ?? '') ? text : `${text?.trim() ?? ''}Z`;
+});
+
+const groupName = z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]);
+const groups = optionalList(groupName);
+
+/** An artifact without a value says nothing about the host and is left out. */
+const artifacts = optionalList(z.object({ type: z.string(), value: z.string().nullish() })).transform(
+  (list): Artifact[] | undefined =>
+    list?.flatMap(({ type, value }) => (value === undefined || value === null ? [] : [{ type, value }])),
+);
+
+const fields = {
+  id: positiveId,
+  name: optionalText,
+  state: optionalText,
+  threat: optionalNumber,
+  certainty: optionalNumber,
+  last_source: optionalText,
+  ip: optionalText,
+  last_seen: time,
+  tags: z
+    .array(z.string())
+    .nullish()
+    .transform((tags) => tags ?? []),
+};
+
+interface Document {
+  id: number;
+  name?: string | undefined;
+  state?: string | undefined;
+  threat?: number | undefined;
+  certainty?: number | undefined;
+  last_source?: string | undefined;
+  ip?: string | undefined;
+  last_seen?: string | undefined;
+  tags: string[];
+  groups?: string[] | undefined;
+  host_artifact_set?: Artifact[] | undefined;
+}
+
+function toHost(document: Document): Host {
+  return {
+    id: document.id,
+    name: document.name,
+    state: document.state,
+    threat: document.threat,
+    certainty: document.certainty,
+    lastSource: document.last_source,
+    ip: document.ip,
+    lastSeen: document.last_seen,
+    tags: document.tags,
+    groups: document.groups,
+    artifacts: document.host_artifact_set,
+  };
+}
+
+/** A host in a list: groups or artifacts that cannot be read count as unknown. */
+export const ListedHost = z
+  .object({
+    ...fields,
+    groups: groups.catch(undefined),
+    host_artifact_set: artifacts.catch(undefined),
+  })
+  .transform(toHost);
+
+/** A host read by itself, which an isolation is decided by: a list with a member that cannot be read spoils it. */
+export const FullHost = z.object({ ...fields, groups, host_artifact_set: artifacts }).transform(toHost);
+
+/** A page of a list that Detect counts; `next` is the address of the next page. */
+export const Page = z.object({
+  results: z.array(z.unknown()),
+  next: z.unknown(),
+});
+export type Page = z.infer<typeof Page>;
+
+/** Answer of the tagging calls; `status` is `success` or `failure`. */
+export const TagsReply = z.object({ status: optionalText, tags: z.array(z.string()) });
+
+/** A tagging call that failed although its HTTP status says otherwise. */
+export const TaggingFailure = z.object({
+  status: z.string().regex(/^failure$/i),
+  message: optionalText,
+});
+
+const NoteDocument = z.object({
+  id: positiveId,
+  note: z.string().nullish(),
+  date_created: optionalTime,
+});
+
+/** The notes of a host. One that cannot be read might be the program's own, so that it spoils the list. */
+export const Notes = z
+  .union([z.array(NoteDocument), z.object({ results: z.array(NoteDocument), next: z.null().optional() })])
+  .transform((reply): Note[] =>
+    (Array.isArray(reply) ? reply : reply.results).map(({ id, note, date_created }) => ({
+      id,
+      note: note ?? '',
+      createdAt: date_created,
+    })),
+  );
+
+/** What is needed of the answer to a new or changed note. */
+export const WrittenNote = z.object({ id: positiveId });
+
+/** Groups came as a bare list in API 2.0, later with count and pages. */
+export const GroupPage = z.union([
+  z.array(z.unknown()).transform((results): Page => ({ results, next: null })),
+  Page,
+]);
+
+export const Group = z.object({ name: z.string() });

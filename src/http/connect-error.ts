@@ -1,0 +1,24 @@
+import { cleanText } from '../clean.ts';
+
+/** No connection came about that a request may use; nothing of the request has left this computer. */
+export class ConnectError extends Error {
+  /** Code or words that complete "… failed with". */
+  readonly reason: string;
+  readonly hint: string | undefined;
+  /** True when another attempt would fail in the same way: a certificate that is not trusted, a login refused. */
+  readonly isFinal: boolean;
+
+  constructor(reason: string, options: { hint?: string | undefined; isFinal?: boolean } = {}) {
+    super(reason);
+    this.name = new.target.name;
+    this.reason = reason;
+    this.hint = options.hint;
+    this.isFinal = options.isFinal ?? false;
+  }
+}
+
+/** The code of a system, TLS or parser error. Its message is never used: it can hold what was sent. */
+export function errorCode(error: unknown): string | undefined {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? cleanText(code, 64) : undefined;
+}

@@ -1,0 +1,85 @@
+import { cleanText } from '../clean.ts';
+import type { Priority } from './limiter.ts';
+
+/** A call to a service, not tied to any attempt. */
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Begins with `/`, is encoded already, and goes out byte for byte behind the base URL. */
+  path: string;
+  /** Each value is encoded as a component of a URL; a `$` in a key stays. */
+  query?: Record<string, string>;
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Sent as a form. */
+  form?: Record<string, string>;
+  /** The call whose quota this counts against; none by default. */
+  quota?: string;
+  /** @default 'enrichment' */
+  priority?: Priority;
+  /** May be repeated although it was perhaps carried out. By default only GET may. */
+  idempotent?: boolean;
+  /** The value of the `Authorization` header, asked for in each attempt. */
+  authorization?: () => Promise<string>;
+  /** Largest body that is read, decompressed. @default 32 MiB */
+  maxBytes?: number;
+}
+
+/** True when the request may be repeated although it was perhaps carried out. */
+export function isIdempotent(request: HttpRequest): boolean {
+  return request.idempotent ?? request.method === 'GET';
+}
+
+/** All headers that are not a matter of the connection or the body's length; false for one that axios must not add. */
+export function headersOf(
+  request: HttpRequest,
+  authorization: string | undefined,
+): Record<string, string | false> {
+  return {
+    Accept: 'application/json',
+    'User-Agent': 'vectra-atp',
+    'Content-Type': contentTypeOf(request),
+    ...(authorization === undefined ? {} : { Authorization: authorization }),
+  };
+}
+
+function contentTypeOf(request: HttpRequest): string | false {
+  if (request.form !== undefined) return 'application/x-www-form-urlencoded';
+  return request.json === undefined ? false : 'application/json';
+}
+
+/** The body as it goes out, undefined for none. */
+export function bodyOf(request: HttpRequest): string | undefined {
+  if (request.form !== undefined) return new URLSearchParams(request.form).toString();
+  return request.json === undefined ? undefined : JSON.stringify(request.json);
+}
+
+/** The query with its `?`, or nothing. */
+export function queryOf(request: HttpRequest): string {
+  const pairs = Object.entries(request.query ?? {}).map(
+    ([key, value]) => `${encoded(key).replaceAll('%24', '$')}=${encoded(value)}`,
+  );
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+/** encodeURIComponent throws at half a surrogate pair, which no service can have meant. */
+function encoded(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd'));
+}
+
+/** The values that an answer might repeat and an error must not, as such and as they were sent. */
+export function secretsOf(request: HttpRequest, authorization: string | undefined): string[] {
+  const token = authorization?.split(' ').at(-1);
+  const fromForm = Object.entries(request.form ?? {})
+    .filter(([key]) => /secret|assertion|password/i.test(key))
+    .flatMap(([key, value]) => [
+      value,
+      encoded(value),
+      new URLSearchParams({ [key]: value }).toString().slice(key.length + 1),
+    ]);
+  return [authorization ?? '', token ?? '', ...fromForm].filter((secret) => secret.length >= 4);
+}
+
+/** Characters that need encoding in a path are a mistake of the caller; in a request line they could start another request. */
+export function assertPath(path: string): void {
+  if (!/^\/[!-~]*$/.test(path)) throw new TypeError(`not an encoded path: ${cleanText(path, 100)}`);
+}

@@ -1,0 +1,47 @@
+import type { AtpClient } from '../atp/client.ts';
+import type { Clock } from '../clock.ts';
+import type { MatchPolicy } from '../decide/match.ts';
+import type { NeverRules } from '../decide/guard.ts';
+import type { DetectClient } from '../detect/client.ts';
+import type { Log } from '../log.ts';
+import type { Freshness } from './freshness.ts';
+import type { Health } from './health.ts';
+import type { Writer } from './writer.ts';
+
+/** Which tags and scores select hosts, and for what. */
+export interface Triggers {
+  tags: string[];
+  tc: { threat: number; certainty: number } | undefined;
+  blockTags: string[];
+  unblockTags: string[];
+}
+
+/** The part of the configuration that a run decides by. */
+export interface RunSettings {
+  /** Host of `detect.url`, as the comments of machine actions name it. */
+  brain: string;
+  isolationType: 'Full' | 'Selective';
+  maxPerRun: number;
+  match: MatchPolicy;
+  never: NeverRules;
+  portal: { url: string; tenantId: string };
+  /** How long after acting to follow the machine actions, milliseconds. */
+  waitMs: number;
+}
+
+/** Everything a run works with; the pipeline touches the world through nothing else. */
+export interface RunContext {
+  triggers: Triggers;
+  settings: RunSettings;
+  clock: Clock;
+  log: Log;
+  detect: DetectClient;
+  atp: AtpClient;
+  writer: Writer;
+  health: Health;
+  freshness: Freshness;
+  /** No new host is begun after this, milliseconds UTC. */
+  deadline: number;
+  /** Aborted by SIGINT or SIGTERM, with an `InterruptedError` as its reason. */
+  stop: AbortSignal;
+}

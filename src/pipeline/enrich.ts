@@ -1,0 +1,145 @@
+import pLimit from 'p-limit';
+import type { MachineAction } from '../atp/schema.ts';
+import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
+import type { Look, RecordRead, Rules } from '../decide/plan.ts';
+import { isHeld, isUnfinished, readTags, triggersAmong, type TagState } from '../decide/tags.ts';
+import { ApiError, ExitCode } from '../errors.ts';
+import { applyHost, failureEffect, outcomeWithout } from './apply.ts';
+import type { RunContext } from './context.ts';
+import { followEffects } from './follow.ts';
+import type { HostOutcome } from './report.ts';
+import { watched } from './requests.ts';
+import { readRecordOf, resolveHost } from './resolve.ts';
+import type { SelectedHost } from './select.ts';
+import { HostGoneError } from './writer.ts';
+
+const hostsAtATime = 20;
+
+/** Enriches hosts and follows their unfinished actions; the hosts that waited longest come first. */
+export async function enrichAndFollow(
+  selected: readonly SelectedHost[],
+  run: RunContext,
+): Promise<HostOutcome[]> {
+  const limit = pLimit(hostsAtATime);
+  const records = createActionList(selected);
+  const inTurn = [...selected].sort(
+    (one, other) => run.freshness.lastEnriched(one.host.id) - run.freshness.lastEnriched(other.host.id),
+  );
+  return await Promise.all(inTurn.map((host) => limit(() => handleHost(host, records, run))));
+}
+
+async function handleHost(
+  selected: SelectedHost,
+  records: ActionList,
+  run: RunContext,
+): Promise<HostOutcome> {
+  const { host } = selected;
+  const context = watched(run, host.id);
+  try {
+    run.stop.throwIfAborted();
+    const now = run.clock.now();
+    if (run.freshness.isFresh(selected, now)) {
+      return outcomeWithout(selected, [unchangedEffect('its context is younger than enrich.maxAgeMinutes')]);
+    }
+    if (now > run.deadline) {
+      return outcomeWithout(selected, [
+        deferredEffect('the time of this run was over; the next run does it', ExitCode.done),
+      ]);
+    }
+    const tags = await context.detect.getTags(host.id);
+    if (!tags) throw new HostGoneError(host.id);
+    const enrichTriggers = triggersAmong(tags, run.triggers.tags);
+    const enrich = enrichTriggers.length > 0 || selected.reasons.includes('tc');
+    const state = readTags(tags);
+    const follow = selected.reasons.includes('pending') && isUnfinished(state);
+    // The owner took the tag away while the search index still showed it.
+    if (!enrich && !follow) {
+      return outcomeWithout(selected, [unchangedEffect('the tag that selected it is gone')]);
+    }
+
+    const look = await lookAt(selected, tags, enrich, records, context);
+    const owner = { brain: run.settings.brain, hostId: host.id };
+    const listed = isUnfinished(state) ? await records.read(state, context) : undefined;
+    if (listed && 'unreadable' in listed && !enrich) {
+      return outcomeWithout(selected, [
+        deferredEffect(`its machine action could not be followed: ${listed.unreadable}`),
+      ]);
+    }
+    const effects = listed && 'record' in listed ? followEffects(tags, listed.record, owner, now) : [];
+    if (!enrich && effects.every((effect) => effect.result === 'unchanged')) {
+      return outcomeWithout(selected, effects);
+    }
+    const notes = (await context.detect.listNotes(host.id)) ?? [];
+    const work = { selected, look, enrich, effects, notes, enrichTriggers };
+    return await applyHost(work, { tags }, noRequests(run), context);
+  } catch (error) {
+    return outcomeWithout(selected, [failureEffect(error, run)]);
+  }
+}
+
+/** The rules of a host that asks for nothing: none of them is ever tried. */
+function noRequests({ settings }: RunContext): Rules {
+  return { brain: settings.brain, match: settings.match, never: settings.never, maxPerRun: 0 };
+}
+
+async function lookAt(
+  { host }: SelectedHost,
+  tags: string[],
+  enrich: boolean,
+  records: ActionList,
+  run: RunContext,
+): Promise<Look> {
+  if (!enrich) {
+    return { host, tags, resolution: { kind: 'none', why: 'only followed' }, record: { record: [] } };
+  }
+  const { detect, atp, settings, clock } = run;
+  const look = await resolveHost(host, tags, undefined, {
+    detect,
+    atp,
+    brain: settings.brain,
+    now: () => clock.now(),
+    readRecord: async (machineIds, state) => {
+      const read = await records.read(state, run);
+      if ('unreadable' in read) return read;
+      return { record: read.record.filter((action) => machineIds.includes(action.machineId)) };
+    },
+  });
+  if (look.resolution.kind === 'machine') look.alerts = await atp.listAlerts(look.resolution.machine.id);
+  return look;
+}
+
+/** One list of machine actions for all hosts that the tags call held or unfinished, whatever their number. */
+interface ActionList {
+  /** The list, read once and only when needed; for a host it does not reach back to, its machines' own records. */
+  read(state: TagState, run: RunContext): Promise<RecordRead>;
+}
+
+function createActionList(selected: readonly SelectedHost[]): ActionList {
+  const since = selected
+    .map(({ host }) => readTags(host.tags))
+    .filter((state) => isHeld(state) || isUnfinished(state))
+    .flatMap((state) => reachOf(state) ?? []);
+  const oldest = since.length > 0 ? Math.min(...since) : undefined;
+  let list: Promise<MachineAction[]> | undefined;
+
+  return {
+    async read(state, { atp }) {
+      const reach = reachOf(state);
+      if (oldest === undefined || reach === undefined || reach < oldest)
+        return await readRecordOf(atp, state.ids);
+      try {
+        list ??= atp.listActionsSince(oldest);
+        return { record: await list };
+      } catch (error) {
+        if (error instanceof ApiError) return { unreadable: error.message };
+        throw error;
+      }
+    },
+  };
+}
+
+/** How far back the actions of a host must be known: to its newest `Manual …:` tag. */
+function reachOf({ newest }: TagState): number | undefined {
+  const times = [newest.isolate, newest.release].filter((time) => time !== undefined);
+  return times.length > 0 ? Math.max(...times) : undefined;
+}

@@ -1,0 +1,52 @@
+import type { MachineAction } from '../atp/schema.ts';
+import { isOwnAction, type Owner } from '../decide/comment.ts';
+import { correctedEffect, followedEffect, type Effect } from '../decide/outcome.ts';
+import { kindOf, newestFirst, releaseShown, type MachineRecord } from '../decide/record.ts';
+import { isOpenStatus, minuteOf, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
+
+/**
+ * What became of the actions that a host's tags call unfinished.
+ * @param record actions of this host's machine, or of many machines
+ */
+export function followEffects(
+  tags: readonly string[],
+  record: MachineRecord,
+  owner: Owner,
+  now: number,
+): Effect[] {
+  const state = readTags(tags);
+  const effects: Effect[] = [];
+  for (const slot of state.slots) {
+    if (!isOpenStatus(slot.status)) continue;
+    const action = findFollowed(record, slot.kind, state, owner);
+    if (!action) continue;
+    effects.push(followedEffect(slot.kind, slot.status, action, owner, now));
+    if (slot.kind === 'isolate' && action.status === 'Succeeded') {
+      const ofMachine = record.filter((other) => other.machineId === action.machineId);
+      const release = releaseShown(ofMachine, state.newest.isolate);
+      if (release) effects.push(correctedEffect(release, now));
+    }
+  }
+  return effects;
+}
+
+/**
+ * The action that a status tag speaks of: the host's own of that kind, created in the minute of its newest
+ * `Manual …:` tag; for one that was taken over, the action of that minute on the machine of the `id:` tag.
+ */
+function findFollowed(
+  record: MachineRecord,
+  kind: RequestKind,
+  state: TagState,
+  owner: Owner,
+): MachineAction | undefined {
+  const minute = state.newest[kind];
+  const ofKind = newestFirst(record).filter(
+    (action) =>
+      kindOf(action) === kind && (minute === undefined || minuteOf(action.createdAt ?? 0) === minute),
+  );
+  return (
+    ofKind.find((action) => isOwnAction(action, owner)) ??
+    ofKind.find((action) => state.ids.includes(action.machineId))
+  );
+}

@@ -1,0 +1,69 @@
+import { ApiError, AppError, ExitCode, serviceNames, type Service } from '../errors.ts';
+
+/** A service failed for several hosts in a row, so that nothing more is asked of it in this run. */
+export class GivenUpError extends AppError {
+  constructor(service: Service, last: string) {
+    super(
+      `${serviceNames[service]} was given up after failing for ${hostsInARow} hosts in a row; the last failure: ${last}`,
+      'given_up',
+      ExitCode.unavailable,
+    );
+  }
+}
+
+const hostsInARow = 5;
+
+/** Counts, per service, the hosts that failed in a row. */
+export interface Health {
+  /** The same client for one host: its outages count against the service, and a service given up is not called. */
+  watch<Client extends object>(client: Client, service: Service, hostId: number): Client;
+  givenUp(): boolean;
+}
+
+/** Creates the count of a run. */
+export function createHealth(): Health {
+  const failing = new Map<Service, Set<number>>();
+  const ended = new Map<Service, GivenUpError>();
+
+  async function guarded<Value>(
+    service: Service,
+    hostId: number,
+    call: () => Promise<Value>,
+  ): Promise<Value> {
+    const end = ended.get(service) ?? (service === 'atp' ? ended.get('login') : undefined);
+    if (end) throw end;
+    try {
+      const value = await call();
+      failing.delete(service);
+      if (service === 'atp') failing.delete('login');
+      return value;
+    } catch (error) {
+      if (error instanceof ApiError && error.isOutage) countFailure(error, hostId);
+      throw error;
+    }
+  }
+
+  function countFailure(error: ApiError, hostId: number): void {
+    const hosts = failing.get(error.service) ?? new Set();
+    hosts.add(hostId);
+    failing.set(error.service, hosts);
+    if (hosts.size >= hostsInARow) ended.set(error.service, new GivenUpError(error.service, error.message));
+  }
+
+  return {
+    watch(client, service, hostId) {
+      return new Proxy(client, {
+        get(target, key, receiver) {
+          const method: unknown = Reflect.get(target, key, receiver);
+          if (typeof method !== 'function') return method;
+          return (...parameters: unknown[]) =>
+            guarded(service, hostId, async () => {
+              const answer: unknown = await Reflect.apply(method, target, parameters);
+              return answer;
+            });
+        },
+      });
+    },
+    givenUp: () => ended.size > 0,
+  };
+}

@@ -1,0 +1,187 @@
+import { isIP } from 'node:net';
+import type { AtpClient } from '../atp/client.ts';
+import type { Machine } from '../atp/schema.ts';
+import type { Owner } from '../decide/comment.ts';
+import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
+import type { Look, RecordRead } from '../decide/plan.ts';
+import { releaseShown } from '../decide/record.ts';
+import { ownAnswer } from '../decide/request.ts';
+import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
+import { isHeld, minuteText, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
+import type { DetectClient } from '../detect/client.ts';
+import type { Host } from '../detect/schema.ts';
+import { ApiError } from '../errors.ts';
+
+/** What resolving a host works with. */
+export interface Resolver {
+  detect: DetectClient;
+  atp: AtpClient;
+  brain: string;
+  now(): number;
+  /** Isolations and releases of a machine, from the one list of a run where that reaches back far enough. */
+  readRecord(machineIds: readonly string[], state: TagState): Promise<RecordRead>;
+}
+
+const minuteMs = 60_000;
+/** findbyip knows the past 30 days (MicrosoftDocs/defender-docs, find-machines-by-ip). */
+const addressMemoryMs = 30 * 86_400_000;
+/** Sensors report late; a host seen more recently than this may be known only a little earlier. */
+const lateReportMs = 60 * minuteMs;
+const earlierMs = 30 * minuteMs;
+const longestMergeChain = 5;
+
+/**
+ * Finds a host's machine and reads the machine's record: once per host and run.
+ * @param request what the host's trigger tag asks for, if anything
+ */
+export async function resolveHost(
+  host: Host,
+  tags: string[],
+  request: RequestKind | undefined,
+  resolver: Resolver,
+): Promise<Look> {
+  const state = readTags(tags);
+  const id = state.ids.length === 1 ? state.ids[0] : undefined;
+  const held = isHeld(state);
+
+  if (id !== undefined && held) {
+    const byId = await resolveById(id, state, resolver);
+    const { record } = byId;
+    const release = 'record' in record ? releaseShown(record.record, state.newest.isolate) : undefined;
+    if (!release) return { host, tags, ...byId };
+    // The tags were not told of a release: the host is no longer held, so its address counts again.
+    return { tags, corrected: release, ...(await resolveAndRead(host, state, request, resolver)) };
+  }
+
+  if (id !== undefined && request !== undefined) {
+    const record = await resolver.readRecord([id], state);
+    const owner: Owner = { brain: resolver.brain, hostId: host.id };
+    const answer =
+      'record' in record
+        ? ownAnswer(request, record.record, { owner, newestOfKind: state.newest[request] })
+        : undefined;
+    if (answer) return { host, tags, ...(await resolveById(id, state, resolver, record)) };
+    // An answer may be hidden in what could not be read: the state is unknown, whatever the address leads to.
+    if ('unreadable' in record)
+      return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
+  }
+  return { tags, ...(await resolveAndRead(host, state, request, resolver)) };
+}
+
+/** A held host's machine, by the id in its tag and never by address; a merged record leads to its heir. */
+async function resolveById(
+  id: string,
+  state: TagState,
+  { atp, readRecord }: Resolver,
+  known?: RecordRead,
+): Promise<Pick<Look, 'resolution' | 'record'>> {
+  const ids = [id];
+  let machine: Machine | undefined;
+  for (let next: string | undefined = id; next !== undefined && ids.length <= longestMergeChain;) {
+    machine = await atp.getMachine(next, 'action');
+    next = machine?.mergedIntoMachineId;
+    if (next !== undefined && ids.includes(next)) break;
+    if (next !== undefined) ids.push(next);
+  }
+  const record = known ?? (await readRecord(ids, state));
+  if (!machine) return { resolution: { kind: 'gone', machineId: ids.at(-1) ?? id }, record };
+  const how =
+    ids.length > 1 ? `by its id: tag, whose record was merged into ${machine.id}` : 'by its id: tag';
+  return { resolution: { kind: 'machine', machine, evidence: 'by id', how, claim: how }, record };
+}
+
+async function resolveAndRead(
+  host: Host,
+  state: TagState,
+  request: RequestKind | undefined,
+  resolver: Resolver,
+): Promise<Pick<Look, 'host' | 'resolution' | 'record'>> {
+  const { host: complete, resolution } = await resolveByAddress(
+    host,
+    request ? 'action' : 'enrichment',
+    resolver,
+  );
+  const machineId = machineIdOf(resolution);
+  const record: RecordRead =
+    request !== undefined && machineId !== undefined
+      ? await resolver.readRecord([machineId], state)
+      : { record: [] };
+  return { host: complete, resolution, record };
+}
+
+/** Asks Defender who held the host's address when Detect last saw the host there. */
+async function resolveByAddress(
+  listed: Host,
+  priority: 'enrichment' | 'action',
+  { atp, detect, now }: Resolver,
+): Promise<{ host: Host; resolution: Resolution }> {
+  const host =
+    listed.lastSeen === undefined || listed.lastSource === undefined
+      ? await completed(listed, detect)
+      : listed;
+  const { lastSource: ip, lastSeen } = host;
+  const none = (why: string) => ({ host, resolution: { kind: 'none', why } satisfies Resolution });
+
+  if (ip === undefined || isIP(ip) === 0) return none('Detect gives no usable last_source for the host');
+  const at = lastSeen === undefined ? NaN : Date.parse(lastSeen);
+  if (Number.isNaN(at)) return none('Detect does not say when the host was last seen');
+  const stale = `stale: the host was last seen more than 30 days ago, and Defender remembers addresses for 30 days`;
+  if (now() - at > addressMemoryMs) return none(stale);
+
+  let found = await atp.findByIp(ip, at, priority);
+  if (found === 'stale') return none(stale);
+  let match = chooseMachine(host, found);
+  if (found.length === 0 && now() - at < lateReportMs) {
+    found = await atp.findByIp(ip, at - earlierMs, priority);
+    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, true);
+  }
+  return { host, resolution: describe(match, ip, at) };
+}
+
+async function completed(listed: Host, detect: DetectClient): Promise<Host> {
+  const read = await detect.getHost(listed.id);
+  return read
+    ? {
+        ...listed,
+        lastSeen: listed.lastSeen ?? read.lastSeen,
+        lastSource: listed.lastSource ?? read.lastSource,
+      }
+    : listed;
+}
+
+function describe(match: Match, ip: string, at: number): Resolution {
+  switch (match.kind) {
+    case 'none':
+      return { kind: 'none', why: `Defender knows no onboarded machine at ${ip}` };
+    case 'ambiguous': {
+      const names = match.machines.slice(0, 5).map((machine) => `${nameOf(machine)} (${machine.id})`);
+      const why = `${match.machines.length} machines at ${ip} and not exactly one of them confirmed: ${names.join(', ')}`;
+      return { kind: 'ambiguous', machines: match.machines, why };
+    }
+    case 'one':
+      return {
+        kind: 'machine',
+        machine: match.machine,
+        evidence: match.finding.evidence,
+        how: `by address ${ip}, ${match.finding.evidence}: ${match.finding.because}`,
+        claim: `${ip} at ${minuteText(at)}Z is ${nameOf(match.machine)} in Defender${doubt(match.finding)}`,
+      };
+  }
+}
+
+function doubt({ evidence, because }: Finding): string {
+  return evidence === 'conflict' ? `, but ${because}` : ` (${evidence}: ${because})`;
+}
+
+/** Reads the records of several ids of one machine; an outage makes the state unknown and is no reason to stop. */
+export async function readRecordOf(atp: AtpClient, machineIds: readonly string[]): Promise<RecordRead> {
+  try {
+    const lists = await Promise.all(
+      machineIds.map((machineId) => atp.listMachineActions(machineId, 'action')),
+    );
+    return { record: lists.flat() };
+  } catch (error) {
+    if (error instanceof ApiError) return { unreadable: error.message };
+    throw error;
+  }
+}

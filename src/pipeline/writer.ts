@@ -1,0 +1,163 @@
+import type { AtpClient, MachineActionPost } from '../atp/client.ts';
+import type { MachineAction } from '../atp/schema.ts';
+import type { Clock } from '../clock.ts';
+import type { RecordRead } from '../decide/plan.ts';
+import { isEmptyChange, type TagChange } from '../decide/tags.ts';
+import type { DetectClient } from '../detect/client.ts';
+import { ApiError, AppError, ExitCode } from '../errors.ts';
+import { readRecordOf } from './resolve.ts';
+
+/** The host was deleted in Detect while the run worked. */
+export class HostGoneError extends AppError {
+  constructor(hostId: number) {
+    super(`host ${hostId} no longer exists in Detect`, 'host_gone', ExitCode.incomplete);
+  }
+}
+
+/** How a POST for an isolation or a release ended. */
+export type Posted =
+  | { kind: 'accepted'; action: MachineAction }
+  /** Defender refuses for good: the platform, or a machine it does not know. */
+  | { kind: 'refused'; reason: string; unknownMachine: boolean }
+  /** Defender already has such an action open. */
+  | { kind: 'already open' }
+  /** It may or may not have been carried out, and reading the actions did not tell. */
+  | { kind: 'unclear'; reason: string }
+  /** It was certainly not carried out. */
+  | { kind: 'not done'; reason: string };
+
+/**
+ * The one place where the program changes anything outside itself. A dry run is another writer, not another pipeline.
+ */
+export interface Writer {
+  /** Adds, then removes. */
+  changeTags(hostId: number, change: TagChange): Promise<void>;
+  /** Reads the host's tags, writes once more what they lack, and tells whether the change then stands. */
+  confirmTags(hostId: number, change: TagChange): Promise<boolean>;
+  writeNote(hostId: number, noteId: number | undefined, text: string): Promise<void>;
+  post(post: MachineActionPost): Promise<Posted>;
+  /** Cancels a pending action, then reads the machine's record. */
+  cancel(action: MachineAction, comment: string, record: readonly MachineAction[]): Promise<RecordRead>;
+}
+
+/** Waits before the reads that look for an action whose answer was lost, or for a cancellation to show; milliseconds. */
+const lookAgainAfterMs = [1_000, 2_000, 4_000];
+const unsupported = ['OsPlatformNotSupported', 'ClientVersionNotSupported'];
+
+/** Creates the writer of a real run. */
+export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock, stop: AbortSignal): Writer {
+  async function changeTags(hostId: number, change: TagChange): Promise<void> {
+    const add = await Promise.all(change.add.map((tag) => detect.addTag(hostId, tag)));
+    const remove = await Promise.all(change.remove.map((tag) => detect.removeTag(hostId, tag)));
+    if ([...add, ...remove].includes('gone')) throw new HostGoneError(hostId);
+  }
+
+  /** What of a change the host's tags do not show. */
+  async function lacking(hostId: number, change: TagChange): Promise<TagChange> {
+    const tags = await detect.getTags(hostId);
+    if (!tags) throw new HostGoneError(hostId);
+    return {
+      add: change.add.filter((tag) => !tags.includes(tag)),
+      remove: change.remove.filter((tag) => tags.includes(tag)),
+    };
+  }
+
+  async function findPosted(post: MachineActionPost): Promise<MachineAction | undefined> {
+    for (const waitMs of lookAgainAfterMs) {
+      await clock.sleep(waitMs, stop);
+      const read = await readRecordOf(atp, [post.machineId]);
+      const found =
+        'record' in read ? read.record.find((action) => action.requestorComment === post.comment) : undefined;
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  async function postFailed(post: MachineActionPost, error: ApiError): Promise<Posted> {
+    if (error.status === 404) return { kind: 'refused', reason: error.message, unknownMachine: true };
+    if (error.status === 400 && unsupported.includes(error.serviceCode ?? '')) {
+      const reason = `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
+      return { kind: 'refused', reason, unknownMachine: false };
+    }
+    if (error.status === 400 && error.serviceCode === 'ActiveRequestAlreadyExists')
+      return { kind: 'already open' };
+    if (error.notDone) {
+      if (error.isOutage) return { kind: 'not done', reason: error.message };
+      throw error;
+    }
+    const found = await findPosted(post);
+    if (found) return { kind: 'accepted', action: found };
+    const reason = `${error.message}; Defender's record does not show the action, so it is not asked for again in this run`;
+    return { kind: 'unclear', reason };
+  }
+
+  return {
+    changeTags,
+    async confirmTags(hostId, change) {
+      const missing = await lacking(hostId, change);
+      if (isEmptyChange(missing)) return true;
+      await changeTags(hostId, missing);
+      return isEmptyChange(await lacking(hostId, missing));
+    },
+    async writeNote(hostId, noteId, text) {
+      if (noteId === undefined) await detect.createNote(hostId, text);
+      else await detect.updateNote(hostId, noteId, text);
+    },
+    async post(post) {
+      try {
+        return { kind: 'accepted', action: await atp.postAction(post) };
+      } catch (error) {
+        if (error instanceof ApiError) return await postFailed(post, error);
+        throw error;
+      }
+    },
+    async cancel(action, comment) {
+      try {
+        await atp.cancelAction(action.id, comment);
+      } catch (error) {
+        // Whether it was cancelled, ran on or ended, only the record can say.
+        if (!(error instanceof ApiError)) throw error;
+      }
+      let read = await readRecordOf(atp, [action.machineId]);
+      for (const waitMs of lookAgainAfterMs) {
+        const shown = 'record' in read ? read.record.find(({ id }) => id === action.id) : undefined;
+        if (shown && shown.status !== 'Pending') break;
+        await clock.sleep(waitMs, stop);
+        read = await readRecordOf(atp, [action.machineId]);
+      }
+      return read;
+    },
+  };
+}
+
+/** Creates the writer of a dry run: it writes nothing and answers as the services would if all went well. */
+export function createDryRunWriter(clock: Clock): Writer {
+  return {
+    changeTags: () => Promise.resolve(),
+    confirmTags: () => Promise.resolve(true),
+    writeNote: () => Promise.resolve(),
+    post: ({ machineId, type, comment }) =>
+      Promise.resolve({
+        kind: 'accepted',
+        action: {
+          id: '',
+          type,
+          status: 'Pending',
+          machineId,
+          requestor: undefined,
+          requestorComment: comment,
+          cancellationComment: undefined,
+          createdAt: clock.now(),
+          updatedAt: clock.now(),
+        },
+      }),
+    cancel: (action, comment, record) =>
+      Promise.resolve({
+        record: record.map((other) =>
+          other.id === action.id
+            ? { ...other, status: 'Cancelled', cancellationComment: comment, updatedAt: clock.now() }
+            : other,
+        ),
+      }),
+  };
+}

@@ -1,0 +1,61 @@
+import { AppError, ExitCode, type Service } from './errors.ts';
+import type { RunContext } from './pipeline/context.ts';
+import { enrichAndFollow } from './pipeline/enrich.ts';
+import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts';
+import { handleRequests } from './pipeline/requests.ts';
+import { selectHosts } from './pipeline/select.ts';
+import { waitForActions } from './pipeline/wait.ts';
+
+/** What a run came to. */
+export interface RunResult {
+  report: Report;
+  outcomes: HostOutcome[];
+  /** The error that ended the run before its hosts were done, if one did. */
+  fatal: unknown;
+}
+
+/**
+ * One run: select → resolve → plan → apply → report. Hosts with a block or unblock tag go through it together and
+ * first; the others one by one after them.
+ */
+export async function run(
+  context: RunContext,
+  about: { version: string; dryRun: boolean; calls: Record<Service, number> },
+): Promise<RunResult> {
+  const startedAt = context.clock.now();
+  const outcomes: HostOutcome[] = [];
+  let fatal: unknown;
+  try {
+    const selected = await selectHosts(context);
+    const asks = (host: (typeof selected)[number]) =>
+      host.reasons.includes('block') || host.reasons.includes('unblock');
+    outcomes.push(...(await handleRequests(selected.filter(asks), context)));
+    outcomes.push(
+      ...(await enrichAndFollow(
+        selected.filter((host) => !asks(host)),
+        context,
+      )),
+    );
+    await waitForActions(outcomes, context);
+  } catch (error) {
+    fatal = error;
+  }
+  const report = buildReport({
+    ...about,
+    startedAt,
+    finishedAt: context.clock.now(),
+    outcomes: outcomes.sort((one, other) => one.report.id - other.report.id),
+    exitCodes: runExitCodes(context, fatal),
+  });
+  return { report, outcomes, fatal };
+}
+
+function runExitCodes({ stop, health }: RunContext, fatal: unknown): ExitCode[] {
+  const codes: ExitCode[] = [];
+  const reason: unknown = stop.aborted ? stop.reason : undefined;
+  if (reason instanceof AppError) codes.push(reason.exitCode);
+  if (health.givenUp()) codes.push(ExitCode.unavailable);
+  if (fatal !== undefined && !stop.aborted)
+    codes.push(fatal instanceof AppError ? fatal.exitCode : ExitCode.bug);
+  return codes;
+}

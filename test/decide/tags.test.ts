@@ -1,0 +1,621 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  carriesContext,
+  changeTags,
+  couldBeOwnTag,
+  historyTag,
+  isEmptyChange,
+  isEndStatus,
+  isHeld,
+  isMachineTag,
+  isOpenStatus,
+  isOwnTag,
+  isUnfinished,
+  machineTags,
+  minuteOf,
+  minuteText,
+  readTags,
+  sameTag,
+  statusTag,
+  triggersAmong,
+  withChange,
+  type RequestKind,
+  type WantedTags,
+} from '../../src/decide/tags.ts';
+import { buildMachine, machineId, minute, noon, otherId } from './samples.ts';
+
+const machineSet = [
+  'computerDnsName: laptop-7.contoso.example',
+  'osPlatform: Windows11',
+  'healthStatus: Active',
+  'riskScore: High',
+  'exposureLevel: Low',
+  `id: ${machineId}`,
+];
+const noMachine = 'ATP_NoAgent_Or_SensorInactive';
+const severalMachines = 'ATP_MultipleSensors_SameIP';
+
+describe('whose tag it is', () => {
+  it.each([
+    ...machineSet,
+    'computerDnsName: Unknown',
+    'riskScore: x',
+    `id: ${machineId.toUpperCase()}`,
+    noMachine,
+    'ATP_NoAgent',
+    severalMachines,
+  ])('takes %j for a machine tag of its own', (tag) => {
+    expect(isMachineTag(tag)).toBe(true);
+    expect(isOwnTag(tag)).toBe(true);
+  });
+
+  it.each([
+    'isolation: Pending',
+    'isolation: InProgress',
+    'release: TimeOut',
+    'Manual block failed',
+    'Manual unblock failed',
+    'Manual block:2026-11-24 12:05',
+    'Manual unblock:2026-02-28 23:59',
+    'Manual block:2028-02-29 00:00',
+  ])('takes %j for its own, but not for a machine tag', (tag) => {
+    expect(isOwnTag(tag)).toBe(true);
+    expect(isMachineTag(tag)).toBe(false);
+  });
+
+  it.each([
+    '',
+    'block',
+    'id: badge 4711',
+    `id: ${machineId}0`,
+    `id: ${machineId.slice(1)}`,
+    `id: ${machineId.replace('e', 'g')}`,
+    `ID: ${machineId}`,
+    `id:${machineId}`,
+    `my id: ${machineId}`,
+    `id: ${machineId} `,
+    'riskScore: very high',
+    'riskScore: ',
+    'riskScore:High',
+    'riskscore: High',
+    'riskScore: #4711',
+    'riskScore: Grün',
+    'riskScore: High!',
+    'the riskScore: High',
+    'osPlatform: Windows 11',
+    'deviceValue: High',
+    'isolation: asked for by Bob',
+    'isolation: Pending2',
+    'isolation:Pending',
+    'isolation: ',
+    'Isolation: Pending',
+    'network isolation: Pending',
+    'unrelease: Pending',
+    'Manual block failed again',
+    'a Manual block failed',
+    'manual block failed',
+    'Manual block:2026-11-24',
+    'Manual block: 2026-11-24 12:05',
+    'Manual block:2026-11-24 12:05:30',
+    'Manual block:2026-11-24T12:05',
+    'Manual block:2026-13-01 12:05',
+    'Manual block:2026-02-30 12:05',
+    'Manual block:2026-11-24 24:00',
+    'Manual block:2026-11-24 12:60',
+    'Manual  block:2026-11-24 12:05',
+    'see Manual block:2026-11-24 12:05',
+    'ATP_NoAgent_At_All',
+    'no ATP_NoAgent',
+    'atp_noagent',
+  ])('leaves %j to whoever wrote it', (tag) => {
+    expect(isOwnTag(tag)).toBe(false);
+    expect(isMachineTag(tag)).toBe(false);
+  });
+
+  it.each([
+    ['riskScore: High', true],
+    ['RISKSCORE: high', true],
+    ['ComputerDNSName: laptop-7', true],
+    ['osplatform: x', true],
+    ['healthStatus: x', true],
+    ['exposureLevel: x', true],
+    ['Manual block failed', true],
+    ['manual UNBLOCK failed', true],
+    ['manual block:2026-11-24 12:05', true],
+    ['Manual unblock:2026-11-24 12:05', true],
+    ['isolation: pending', true],
+    ['Release: Succeeded', true],
+    ['ATP_NoAgent', true],
+    ['atp_noagent_or_sensorinactive', true],
+    ['ATP_MultipleSensors_SameIP', true],
+    [`ID: ${machineId.toUpperCase()}`, true],
+    ['block', false],
+    ['riskScore: very high', false],
+    ['my riskScore: High', false],
+    ['riskScore: High risk', false],
+    ['isolation: asked for', false],
+    ['no isolation: Pending', false],
+    ['Manual block', false],
+    ['Manual block failed twice', false],
+    ['id: 4711', false],
+    ['ATP_NoAgent_2', false],
+  ])('says of the trigger tag %j whether Detect could take one of its own for it: %j', (tag, could) => {
+    expect(couldBeOwnTag(tag)).toBe(could);
+  });
+
+  it('compares tags without regard to case, whole', () => {
+    expect(sameTag('Block', 'bLOCK')).toBe(true);
+    expect(sameTag('Sperre Ä', 'sperre ä')).toBe(true);
+    expect(sameTag('block', 'block me')).toBe(false);
+  });
+
+  it('finds trigger tags in the spelling of the host, and not in longer tags', () => {
+    const tags = ['Manual block:2026-11-24 12:05', 'BLOCK', 'x', 'Block', 'unblock', 'Block it'];
+
+    expect(triggersAmong(tags, ['other', 'block'])).toEqual(['BLOCK', 'Block']);
+    expect(triggersAmong(tags, [])).toEqual([]);
+  });
+});
+
+describe('times', () => {
+  it.each([
+    [noon, noon],
+    [noon + 1, noon],
+    [noon + minute - 1, noon],
+    [noon + minute, noon + minute],
+  ])('puts %j into the minute that starts at %j', (time, start) => {
+    expect(minuteOf(time)).toBe(start);
+  });
+
+  it('prints minutes in UTC', () => {
+    expect(minuteText(Date.UTC(2026, 0, 2, 3, 4, 59, 999))).toBe('2026-01-02 03:04');
+  });
+
+  it('writes history tags to the minute', () => {
+    expect(historyTag('isolate', noon + 5 * minute + 59_999)).toBe('Manual block:2026-11-24 12:05');
+    expect(historyTag('release', noon)).toBe('Manual unblock:2026-11-24 12:00');
+  });
+
+  it('reads every history tag that it writes', () => {
+    const times = fc.integer({ min: Date.UTC(2000, 0), max: Date.UTC(2100, 0) });
+    fc.assert(
+      fc.property(fc.constantFrom('isolate' as const, 'release' as const), times, (kind, time) => {
+        expect(isOwnTag(historyTag(kind, time))).toBe(true);
+        expect(readTags([historyTag(kind, time)]).newest[kind]).toBe(minuteOf(time));
+      }),
+    );
+  });
+});
+
+describe('what the tags of a host say', () => {
+  it('reads nothing from the tags of others', () => {
+    expect(readTags(['x', 'id: badge 4711', 'isolation: asked for', 'Manual block failed once'])).toEqual({
+      ids: [],
+      slots: [],
+      newest: { isolate: undefined, release: undefined },
+      failed: [],
+    });
+  });
+
+  it('reads ids in lower case and each once, slots, the newest times whatever their order, and failures', () => {
+    const tags = [
+      'foreign',
+      `id: ${machineId}`,
+      `id: ${machineId.toUpperCase()}`,
+      `id: ${otherId}`,
+      'isolation: Pending',
+      'release: Failed',
+      'Manual block:2026-11-24 12:05',
+      'Manual block:2026-11-24 12:04',
+      'Manual unblock:2026-11-23 12:00',
+      'Manual unblock:2026-11-24 11:00',
+      'Manual unblock failed',
+      'Manual block failed',
+    ];
+
+    expect(readTags(tags)).toEqual({
+      ids: [machineId, otherId],
+      slots: [
+        { kind: 'isolate', status: 'Pending' },
+        { kind: 'release', status: 'Failed' },
+      ],
+      newest: { isolate: noon + 5 * minute, release: noon - 60 * minute },
+      failed: ['release', 'isolate'],
+    });
+  });
+
+  const block = 'Manual block:2026-11-24 12:05';
+  it.each<[string[], boolean]>([
+    [[], false],
+    [['isolation: Pending'], true],
+    [['isolation: InProgress'], true],
+    [['isolation: Succeeded'], true],
+    [['isolation: Failed'], false],
+    [['isolation: TimeOut'], false],
+    [['isolation: Cancelled'], false],
+    [['release: Pending'], true],
+    [['release: InProgress'], true],
+    [['release: Failed'], true],
+    [['release: TimeOut'], true],
+    [['release: Cancelled'], true],
+    [['release: Succeeded'], false],
+    [['isolation: Failed', 'release: Succeeded'], false],
+    [['isolation: Failed', 'release: Failed'], true],
+    [[block], true],
+    [[block, 'Manual unblock:2026-11-24 12:04'], true],
+    [[block, 'Manual unblock:2026-11-24 12:05'], false],
+    [[block, 'Manual unblock:2026-11-24 12:06'], false],
+    [['Manual unblock:2026-11-24 12:06'], false],
+    [[block, 'isolation: Failed'], false],
+    [[block, 'isolation: Cancelled'], false],
+    [[block, 'release: Succeeded'], false],
+    [['isolation: Succeeded', 'Manual unblock:2026-11-24 12:06'], true],
+    [['isolation: asked for', 'release: see ticket'], false],
+    [['Manual block failed', `id: ${machineId}`], false],
+  ])('a host with %j is held: %j', (tags, held) => {
+    expect(isHeld(readTags(tags))).toBe(held);
+  });
+
+  it.each([
+    ['isolation: Pending', true],
+    ['isolation: InProgress', true],
+    ['release: Pending', true],
+    ['release: InProgress', true],
+    ['isolation: Succeeded', false],
+    ['release: Failed', false],
+    ['Manual block:2026-11-24 12:05', false],
+  ])('a host with %j has an unfinished action: %j', (tag, unfinished) => {
+    expect(isUnfinished(readTags([tag]))).toBe(unfinished);
+    expect(isUnfinished(readTags(['isolation: Failed', tag]))).toBe(unfinished);
+  });
+
+  it.each([
+    ['Pending', true, false],
+    ['InProgress', true, false],
+    ['Succeeded', false, true],
+    ['Failed', false, true],
+    ['TimeOut', false, true],
+    ['Cancelled', false, true],
+    ['Queued', false, false],
+    ['', false, false],
+  ])('the status %j is open: %j, at its end: %j', (status, open, end) => {
+    expect(isOpenStatus(status)).toBe(open);
+    expect(isEndStatus(status)).toBe(end);
+  });
+
+  it.each<[string, string[], boolean]>([
+    ['the whole set', [...machineSet, 'x'], true],
+    ['an id in capitals', [...machineSet.slice(0, 5), `id: ${machineId.toUpperCase()}`], true],
+    ['no machine', [noMachine], true],
+    ['several machines', ['x', severalMachines], true],
+    ["the earlier tool's word", ['ATP_NoAgent'], false],
+    ['nothing', [], false],
+    ['no id', machineSet.slice(0, 5), false],
+    ['the id alone', [`id: ${machineId}`], false],
+    ["somebody's id", [...machineSet.slice(0, 5), 'id: badge 4711'], false],
+    ['one tag less', machineSet.slice(1), false],
+    ['one tag twice and one less', [...machineSet.slice(1), 'riskScore: Low'], false],
+    ['a value that is not its own', [...machineSet.slice(1), 'computerDnsName: see ticket'], false],
+  ])('judges whether a host carries its context: %s', (_, tags, carries) => {
+    expect(carriesContext(tags)).toBe(carries);
+  });
+});
+
+describe('the tags of a machine', () => {
+  it('are six, in the order in which they always were', () => {
+    expect(machineTags(buildMachine())).toEqual(machineSet);
+  });
+
+  it('say Unknown where Defender says nothing', () => {
+    const silent = buildMachine({
+      computerDnsName: '',
+      osPlatform: undefined,
+      healthStatus: undefined,
+      riskScore: undefined,
+      exposureLevel: undefined,
+    });
+
+    expect(machineTags(silent)).toEqual([
+      'computerDnsName: Unknown',
+      'osPlatform: Unknown',
+      'healthStatus: Unknown',
+      'riskScore: Unknown',
+      'exposureLevel: Unknown',
+      `id: ${machineId}`,
+    ]);
+  });
+
+  it.each([
+    ['laptop 7', 'laptop_7'],
+    ['büro – pc;drop', 'b_ro_pc_drop'],
+    ['a_b.c-D9', 'a_b.c-D9'],
+    ['pc\u0007\u202e7', 'pc_7'],
+  ])('hold %j as %j', (name, clean) => {
+    expect(machineTags(buildMachine({ computerDnsName: name }))[0]).toBe(`computerDnsName: ${clean}`);
+  });
+
+  it('are a hundred characters long at most', () => {
+    const fits = machineTags(buildMachine({ computerDnsName: 'n'.repeat(83), riskScore: 'r'.repeat(89) }));
+    const cut = machineTags(buildMachine({ computerDnsName: 'n'.repeat(84), riskScore: 'r'.repeat(90) }));
+
+    expect(fits[0]).toBe(`computerDnsName: ${'n'.repeat(83)}`);
+    expect(fits[3]).toBe(`riskScore: ${'r'.repeat(89)}`);
+    expect(cut).toEqual(fits);
+    expect(cut[0]).toHaveLength(100);
+    expect(cut[3]).toHaveLength(100);
+  });
+
+  it("are the program's own whatever the record says", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 120 }), (text) => {
+        const tags = machineTags(buildMachine({ computerDnsName: text, osPlatform: text, riskScore: text }));
+
+        expect(tags.every(isMachineTag)).toBe(true);
+        expect(tags.every((tag) => tag.length <= 100)).toBe(true);
+        expect(carriesContext(tags)).toBe(true);
+      }),
+    );
+  });
+});
+
+it.each<[RequestKind, string, string]>([
+  ['isolate', 'Pending', 'isolation: Pending'],
+  ['release', 'TimeOut', 'release: TimeOut'],
+  ['isolate', 'In Progress 2', 'isolation: InProgress'],
+  ['release', '', 'release: Unknown'],
+  ['release', '42 _', 'release: Unknown'],
+  ['isolate', 'S'.repeat(200), `isolation: ${'S'.repeat(89)}`],
+  ['release', 'S'.repeat(91), `release: ${'S'.repeat(91)}`],
+  ['release', 'S'.repeat(92), `release: ${'S'.repeat(91)}`],
+])('writes the status of an %s that is %j as %j', (kind, status, tag) => {
+  expect(statusTag(kind, status)).toBe(tag);
+});
+
+describe('the smallest change of tags', () => {
+  const nothing = { add: [], remove: [] };
+
+  it('is none when nothing is wanted', () => {
+    const tags = [...machineSet, 'isolation: Pending', 'Manual block failed', 'x'];
+
+    expect(changeTags(tags, {})).toEqual(nothing);
+    expect(isEmptyChange(changeTags(tags, {}))).toBe(true);
+  });
+
+  it('is none when the host carries what is wanted', () => {
+    const tags = [...machineSet, 'isolation: Pending', 'Manual block failed', 'Manual block:2026-11-24 12:00'];
+    const wanted: WantedTags = {
+      machine: machineSet,
+      slot: { kind: 'isolate', status: 'Pending' },
+      failure: 'isolate',
+      history: [{ kind: 'isolate', time: noon + 30_000 }],
+    };
+
+    expect(changeTags(tags, wanted)).toEqual(nothing);
+  });
+
+  it('replaces the machine tags as a set and touches no other kind', () => {
+    const tags = [
+      'riskScore: Low',
+      'computerDnsName: laptop-7.contoso.example',
+      `id: ${otherId}`,
+      'ATP_NoAgent',
+      noMachine,
+      severalMachines,
+      'id: badge 4711',
+      'riskScore: very high',
+      'isolation: Pending',
+      'Manual unblock failed',
+      'Manual block:2026-11-24 12:00',
+      'block',
+    ];
+
+    expect(changeTags(tags, { machine: machineSet })).toEqual({
+      add: machineSet.slice(1),
+      remove: ['riskScore: Low', `id: ${otherId}`, 'ATP_NoAgent', noMachine, severalMachines],
+    });
+    expect(changeTags(tags, { machine: [noMachine] })).toEqual({
+      add: [],
+      remove: [
+        'riskScore: Low',
+        'computerDnsName: laptop-7.contoso.example',
+        `id: ${otherId}`,
+        'ATP_NoAgent',
+        severalMachines,
+      ],
+    });
+    expect(changeTags(['x', `id: ${otherId}`], { machine: [] })).toEqual({
+      add: [],
+      remove: [`id: ${otherId}`],
+    });
+  });
+
+  it('keeps one status in the slot, whichever kind was there', () => {
+    const tags = ['isolation: Succeeded', 'release: Failed', 'isolation: see ticket', 'riskScore: Low'];
+
+    expect(changeTags(tags, { slot: { kind: 'release', status: 'Pending' } })).toEqual({
+      add: ['release: Pending'],
+      remove: ['isolation: Succeeded', 'release: Failed'],
+    });
+    expect(changeTags(tags, { slot: { kind: 'isolate', status: 'Succeeded' } })).toEqual({
+      add: [],
+      remove: ['release: Failed'],
+    });
+  });
+
+  it('sets, moves and clears the failure', () => {
+    const tags = ['Manual block failed', 'Manual block failed last week', 'isolation: Failed'];
+
+    expect(changeTags(tags, { failure: 'isolate' })).toEqual(nothing);
+    expect(changeTags(tags, { failure: 'release' })).toEqual({
+      add: ['Manual unblock failed'],
+      remove: ['Manual block failed'],
+    });
+    expect(changeTags(tags, { failure: 'none' })).toEqual({ add: [], remove: ['Manual block failed'] });
+    expect(changeTags(['Manual unblock failed', 'Manual block failed'], { failure: 'none' })).toEqual({
+      add: [],
+      remove: ['Manual unblock failed', 'Manual block failed'],
+    });
+    expect(changeTags(['x'], { failure: 'isolate' })).toEqual({ add: ['Manual block failed'], remove: [] });
+  });
+
+  const blocks = [1, 2, 3, 4, 5].map((n) => `Manual block:2026-11-2${n} 08:00`);
+  const unblocks = [1, 2, 3, 4, 5].map((n) => `Manual unblock:2026-11-2${n} 09:00`);
+
+  it('keeps the newest five times of each kind', () => {
+    const history = [{ kind: 'isolate' as const, time: noon + 2 * 86_400_000 }];
+
+    expect(changeTags(blocks.slice(1), { history })).toEqual({
+      add: ['Manual block:2026-11-26 12:00'],
+      remove: [],
+    });
+    expect(changeTags([...blocks, ...unblocks], { history })).toEqual({
+      add: ['Manual block:2026-11-26 12:00'],
+      remove: ['Manual block:2026-11-21 08:00'],
+    });
+    expect(changeTags([...blocks].reverse(), { history })).toEqual({
+      add: ['Manual block:2026-11-26 12:00'],
+      remove: ['Manual block:2026-11-21 08:00'],
+    });
+  });
+
+  it('remembers several times at once, each once', () => {
+    const history = [
+      { kind: 'release' as const, time: noon },
+      { kind: 'isolate' as const, time: noon + minute },
+      { kind: 'release' as const, time: noon + 59_999 },
+    ];
+
+    expect(changeTags(['x'], { history })).toEqual({
+      add: ['Manual block:2026-11-24 12:01', 'Manual unblock:2026-11-24 12:00'],
+      remove: [],
+    });
+  });
+
+  it('does not write a time that is older than the newest five', () => {
+    const history = [{ kind: 'isolate' as const, time: Date.UTC(2024, 0, 1) }];
+
+    expect(changeTags(blocks, { history })).toEqual(nothing);
+  });
+
+  it('leaves even a long history of the earlier tool alone while there is nothing to remember', () => {
+    const tags = ['Manual block:2020-01-01 08:00', ...blocks];
+
+    expect(changeTags(tags, { history: [], machine: machineSet })).toEqual({ add: machineSet, remove: [] });
+    expect(changeTags(tags, { history: undefined, failure: 'none' })).toEqual(nothing);
+  });
+
+  it('never sorts a time that only looks like one among the newest', () => {
+    const history = [{ kind: 'isolate' as const, time: noon }];
+    const looksLikeOne = 'Manual block:2026-99-99 99:99';
+
+    expect(changeTags([...blocks, looksLikeOne], { history })).toEqual({
+      add: ['Manual block:2026-11-24 12:00'],
+      remove: ['Manual block:2026-11-21 08:00'],
+    });
+  });
+
+  it('is applied without reordering what stays', () => {
+    const change = { add: ['new', 'newer'], remove: ['b', 'gone already'] };
+
+    expect(withChange(['c', 'b', 'a'], change)).toEqual(['c', 'a', 'new', 'newer']);
+  });
+
+  it('is empty only when nothing is added and nothing removed', () => {
+    expect(isEmptyChange(nothing)).toBe(true);
+    expect(isEmptyChange({ add: ['x'], remove: [] })).toBe(false);
+    expect(isEmptyChange({ add: [], remove: ['x'] })).toBe(false);
+  });
+});
+
+describe('for any tags of a host and anything wanted', () => {
+  const kinds = fc.constantFrom<RequestKind>('isolate', 'release');
+  const times = fc.integer({ min: 0, max: 40 }).map((n) => noon + n * 30_000);
+  const statuses = fc.constantFrom('Pending', 'InProgress', 'Succeeded', 'Failed', 'TimeOut', 'Cancelled');
+  const slots = fc.record({ kind: kinds, status: statuses });
+  const history = fc.record({ kind: kinds, time: times });
+  const machines = fc
+    .record({ id: fc.constantFrom(machineId, otherId), riskScore: fc.constantFrom('High', 'Low', undefined) })
+    .map((fields) => machineTags(buildMachine(fields)));
+  const foreign = fc.oneof(
+    fc.string({ maxLength: 12 }),
+    fc.constantFrom('id: badge 4711', 'block', 'riskScore: very high', 'Manual block:soon', 'isolation: no!'),
+  );
+  const ownTags = fc.oneof(
+    fc.constantFrom(...machineSet, noMachine, severalMachines, 'ATP_NoAgent', 'Manual block failed'),
+    slots.map(({ kind, status }) => statusTag(kind, status)),
+    history.map(({ kind, time }) => historyTag(kind, time)),
+  );
+  const current = fc.uniqueArray(fc.oneof(foreign, ownTags, ownTags), { maxLength: 25 });
+  const optional = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined });
+  const wanted: fc.Arbitrary<WantedTags> = fc.record({
+    machine: optional(fc.oneof(machines, fc.constant([noMachine]), fc.constant([]))),
+    slot: optional(slots),
+    failure: optional(fc.constantFrom('isolate' as const, 'release' as const, 'none' as const)),
+    history: optional(fc.array(history, { maxLength: 3 })),
+  });
+
+  it('the change is made once: a second time there is nothing to do', () => {
+    fc.assert(
+      fc.property(current, wanted, (tags, want) => {
+        const after = withChange(tags, changeTags(tags, want));
+
+        expect(changeTags(after, want)).toEqual({ add: [], remove: [] });
+      }),
+    );
+  });
+
+  it('no foreign tag is added, removed, reordered or duplicated', () => {
+    fc.assert(
+      fc.property(current, wanted, (tags, want) => {
+        const isForeign = (tag: string) => !isOwnTag(tag);
+        const change = changeTags(tags, want);
+
+        expect(change.add.filter(isForeign)).toEqual([]);
+        expect(change.remove.filter(isForeign)).toEqual([]);
+        expect(withChange(tags, change).filter(isForeign)).toEqual(tags.filter(isForeign));
+      }),
+    );
+  });
+
+  it('nothing is added that is there, removed that is not, or both', () => {
+    fc.assert(
+      fc.property(current, wanted, (tags, want) => {
+        const { add, remove } = changeTags(tags, want);
+
+        expect(add.filter((tag) => tags.includes(tag))).toEqual([]);
+        expect(remove.filter((tag) => !tags.includes(tag) || add.includes(tag))).toEqual([]);
+        expect(new Set(add).size).toBe(add.length);
+        expect(new Set(remove).size).toBe(remove.length);
+      }),
+    );
+  });
+
+  it('the host then carries exactly what was wanted of each kind', () => {
+    fc.assert(
+      fc.property(current, wanted, (tags, want) => {
+        const after = withChange(tags, changeTags(tags, want));
+        const state = readTags(after);
+
+        if (want.machine) expect(after.filter(isMachineTag).sort()).toEqual([...want.machine].sort());
+        if (want.slot) expect(state.slots).toEqual([want.slot]);
+        if (want.failure) expect(state.failed).toEqual(want.failure === 'none' ? [] : [want.failure]);
+      }),
+    );
+  });
+
+  it('the newest five times of each kind are kept, and no older one', () => {
+    const isHistory = (tag: string) => isOwnTag(tag) && tag.startsWith('Manual') && !tag.endsWith('failed');
+    fc.assert(
+      fc.property(current, fc.array(history, { minLength: 1, maxLength: 3 }), (tags, fresh) => {
+        const after = withChange(tags, changeTags(tags, { history: fresh }));
+        const all = [...tags.filter(isHistory), ...fresh.map(({ kind, time }) => historyTag(kind, time))];
+        const newest = ['Manual block:', 'Manual unblock:'].flatMap((prefix) =>
+          [...new Set(all.filter((tag) => tag.startsWith(prefix)))].sort().slice(-5),
+        );
+
+        expect(after.filter(isHistory).sort()).toEqual(newest.sort());
+      }),
+    );
+  });
+});

@@ -1,0 +1,304 @@
+import { describe, expect, it } from 'vitest';
+import { AuthError, ConfigError } from '../../src/errors.ts';
+import { apiErrorOf, errorOf } from '../http/rig.ts';
+import { json, text, type Answer } from '../http/server.ts';
+import { startDetect, token } from './rig.ts';
+
+/** A search document as recorded from a brain, with what the program uses and some of the rest. */
+const document = {
+  _doc_modified_ts: '2022-07-11T07:07:59.203634',
+  active_traffic: false,
+  certainty: 45,
+  groups: [{ id: 3558, name: 'HostBlock', description: '', last_modified_by: 'x', type: 'host' }, 'Plain'],
+  host_artifact_set: [
+    { siem: false, source: null, type: 'dhcp', value: 'Vectra-Test' },
+    { siem: false, source: null, type: 'mac', value: '00:04:ac:12:a6:19', vendor: 'Ibm Corp' },
+    { type: 'kerberos', value: null },
+  ],
+  id: 472,
+  ip: '192.168.51.7',
+  last_detection_timestamp: '2022-07-09T14:13:58Z',
+  last_seen: '2022-07-09T19:38:34Z',
+  last_source: '192.168.51.6',
+  ldap: null,
+  name: 'Vectra-Test',
+  state: 'active',
+  tags: ['block', 'id: badge 4711'],
+  threat: 30,
+};
+const host = {
+  id: 472,
+  name: 'Vectra-Test',
+  state: 'active',
+  threat: 30,
+  certainty: 45,
+  lastSource: '192.168.51.6',
+  ip: '192.168.51.7',
+  lastSeen: '2022-07-09T19:38:34Z',
+  tags: ['block', 'id: badge 4711'],
+  groups: ['HostBlock', 'Plain'],
+  artifacts: [
+    { type: 'dhcp', value: 'Vectra-Test' },
+    { type: 'mac', value: '00:04:ac:12:a6:19' },
+  ],
+};
+const bare = {
+  id: 5,
+  name: undefined,
+  state: undefined,
+  threat: undefined,
+  certainty: undefined,
+  lastSource: undefined,
+  ip: undefined,
+  lastSeen: undefined,
+  tags: [],
+  groups: undefined,
+  artifacts: undefined,
+};
+
+function page(results: unknown[], next: unknown = null): Answer {
+  return json({ count: results.length, results, previous: null, next });
+}
+
+describe('searchHosts', () => {
+  it('sends the query encoded, with page, page size and token', async () => {
+    const { detect, received } = await startDetect(page([]));
+
+    await detect.searchHosts(String.raw`host.tags:"a\"b & c+d%" OR host.threat:>=75`, 3);
+
+    expect(received[0]).toMatchObject({
+      method: 'GET',
+      url:
+        '/api/v2.5/search/hosts?page=3&page_size=500&query_string=' +
+        'host.tags%3A%22a%5C%22b%20%26%20c%2Bd%25%22%20OR%20host.threat%3A%3E%3D75',
+      headers: { authorization: `Token ${token}` },
+    });
+  });
+
+  it('reads a document of a brain', async () => {
+    const { detect } = await startDetect(page([document]));
+
+    expect(await detect.searchHosts('host.id:472', 1)).toEqual({
+      hosts: [host],
+      next: undefined,
+      skipped: 0,
+    });
+  });
+
+  it('takes missing, null and mistyped fields for absent, and adds the zone that a time lacks', async () => {
+    const odd = {
+      id: 5,
+      name: 7,
+      state: ['active'],
+      threat: '75',
+      certainty: NaN,
+      last_source: null,
+      ip: {},
+      last_seen: 'soon',
+      tags: null,
+      groups: [{ id: 1 }],
+      host_artifact_set: [{ type: 'dhcp', value: 7 }],
+    };
+    const { detect } = await startDetect(
+      page([
+        odd,
+        { id: 5 },
+        { id: 5, groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
+      ]),
+    );
+
+    const { hosts } = await detect.searchHosts('host.id:*', 1);
+
+    expect(hosts).toEqual([bare, bare, { ...bare, groups: [], lastSeen: '2022-07-09T19:38:34.5Z' }]);
+  });
+
+  it('leaves out documents whose id or tags cannot be read, and counts them', async () => {
+    const broken = [{}, { id: 0 }, { id: -1 }, { id: 1.5 }, { id: '7' }, null, 'x', { id: 6, tags: 'block' }];
+    const { detect } = await startDetect(page([...broken, { id: 7, tags: ['block', 8] }, { id: 5 }]));
+
+    expect(await detect.searchHosts('host.id:*', 1)).toEqual({ hosts: [bare], next: undefined, skipped: 9 });
+  });
+
+  it.each<[unknown, number | undefined]>([
+    [null, undefined],
+    ['', undefined],
+    ['https://10.0.0.1:64443/api/v2.5/search/hosts?page=3&page_size=500', 3],
+    ['/api/v2.5/search/hosts?page_size=500&page=7', 7],
+    ['https://evil.example/?page=x', 3],
+    ['https://evil.example/', 3],
+    ['no link', 3],
+    ['?page=2', 3],
+    [{ page: 4 }, 3],
+  ])('takes from the link %o only the page, here %o after 2', async (next, expected) => {
+    const { detect } = await startDetect(page([document], next));
+
+    expect((await detect.searchHosts('host.id:*', 2)).next).toBe(expected);
+  });
+
+  it('takes 404 on a later page for the end', async () => {
+    const { detect } = await startDetect(
+      json({ detail: 'Invalid page "2": That page contains no results.' }, 404),
+    );
+
+    expect(await detect.searchHosts('host.id:*', 2)).toEqual({ hosts: [], next: undefined, skipped: 0 });
+  });
+
+  it.each<[string, Answer, string]>([
+    [
+      'a 404',
+      json({ detail: 'Not found.' }, 404),
+      'Detect answered 404 to GET /api/v2.5/search/hosts (Not found.)',
+    ],
+    [
+      'a redirect',
+      text('', 302, { location: 'https://sso.example/login' }),
+      'Detect answered 302 to GET /api/v2.5/search/hosts (redirects are not followed; this one leads to https://sso.example)',
+    ],
+    [
+      'HTML',
+      text('<html>Welcome</html>'),
+      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (HTML instead of JSON)',
+    ],
+    [
+      'other JSON',
+      json({ hosts: [] }),
+      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+    ],
+    [
+      'an empty answer',
+      text(''),
+      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+    ],
+  ])('takes %s on the first page for a wrong address or version', async (_name, answer, message) => {
+    const { detect } = await startDetect(answer);
+
+    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error).toMatchObject({
+      message: `${message}: this does not look like Detect's API v2.5: check detect.url and detect.apiVersion`,
+    });
+  });
+
+  it('calls a later page that cannot be read just that', async () => {
+    const { detect } = await startDetect(json({ results: 'none' }));
+
+    expect((await apiErrorOf(detect.searchHosts('host.id:*', 2))).failure).toBe('unreadable');
+  });
+
+  it('quotes what Detect has against a query', async () => {
+    const { detect } = await startDetect(
+      json({ errors: [{ title: 'Unable to look up specified entity' }] }, 422),
+    );
+
+    expect((await apiErrorOf(detect.searchHosts('host.nothing:1', 1))).message).toBe(
+      'Detect answered 422 to GET /api/v2.5/search/hosts (Unable to look up specified entity)',
+    );
+  });
+
+  it('tells a refused token', async () => {
+    const { detect } = await startDetect(json({ details: 'Invalid token.' }, 401));
+
+    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+
+    expect(error).toBeInstanceOf(AuthError);
+    expect(error).toMatchObject({
+      message: 'Detect refused the API token (401): Invalid token.',
+      hint: 'Copy the token anew from My Profile → API token in Detect to detect.token, detect.tokenFile or $ATP_DETECT_TOKEN.',
+    });
+  });
+
+  it('tells a missing right', async () => {
+    const { detect } = await startDetect(
+      json({ details: 'You do not have permission to perform this action.' }, 403),
+    );
+
+    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+
+    expect(error).toBeInstanceOf(AuthError);
+    expect(error).toMatchObject({
+      message:
+        'Detect does not let the owner of the API token read hosts (403): You do not have permission to perform this action.',
+      hint: 'Give the user whose token it is a role with the permission to read hosts.',
+    });
+  });
+});
+
+describe('getHost', () => {
+  it('reads a host', async () => {
+    const { detect, received } = await startDetect(json(document));
+
+    expect(await detect.getHost(472)).toEqual(host);
+    expect(received[0]?.url).toBe('/api/v2.5/hosts/472');
+  });
+
+  it('takes 404 for gone', async () => {
+    const { detect } = await startDetect(json({ detail: 'Not found.' }, 404));
+
+    expect(await detect.getHost(472)).toBeUndefined();
+  });
+
+  it.each<[string, object]>([
+    ['groups that are null', { groups: null, host_artifact_set: null }],
+    ['groups of another type', { groups: 'HostBlock', host_artifact_set: 7 }],
+  ])('takes %s for unknown', async (_name, fields) => {
+    const { detect } = await startDetect(json({ ...document, ...fields }));
+
+    expect(await detect.getHost(472)).toEqual({ ...host, groups: undefined, artifacts: undefined });
+  });
+
+  it.each<[string, unknown]>([
+    ['another host', { ...document, id: 473 }],
+    ['a group that cannot be read', { ...document, groups: ['HostBlock', { id: 3 }] }],
+    ['an artifact that cannot be read', { ...document, host_artifact_set: [{ type: 'dhcp', value: ['x'] }] }],
+    ['tags that cannot be read', { ...document, tags: [['block']] }],
+    ['a list', [document]],
+    ['nothing', undefined],
+  ])('does not go by half a document: %s', async (_name, body) => {
+    const { detect } = await startDetect(body === undefined ? text('') : json(body));
+
+    expect((await apiErrorOf(detect.getHost(472))).failure).toBe('unreadable');
+  });
+});
+
+describe('listGroupNames', () => {
+  it('reads every page', async () => {
+    const { detect, received } = await startDetect([
+      page([{ id: 1, name: 'NoBlock' }, { id: 2 }, 'x'], 'https://other/api/v2.5/groups?page=2'),
+      page([{ id: 3, name: 'Cognito - Zoom' }]),
+    ]);
+
+    expect(await detect.listGroupNames()).toEqual(['NoBlock', 'Cognito - Zoom']);
+    expect(received.map(({ url }) => url)).toEqual([
+      '/api/v2.5/groups?page=1&page_size=500',
+      '/api/v2.5/groups?page=2&page_size=500',
+    ]);
+  });
+
+  it('reads a bare list', async () => {
+    const { detect } = await startDetect(json([{ name: 'NoBlock' }]));
+
+    expect(await detect.listGroupNames()).toEqual(['NoBlock']);
+  });
+
+  it.each<[string, Answer]>([
+    ['a page without a new group', page([{ name: 'NoBlock' }], '?page=2')],
+    ['a page that is not there', json({ detail: 'Invalid page' }, 404)],
+  ])('stops at %s', async (_name, second) => {
+    const { detect, received } = await startDetect([page([{ name: 'NoBlock' }], '?page=2'), second]);
+
+    expect(await detect.listGroupNames()).toEqual(['NoBlock']);
+    expect(received).toHaveLength(2);
+  });
+
+  it.each<[string, Answer]>([
+    ['no list', json({ groups: [] })],
+    ['nothing', text('')],
+  ])('does not take %s for no groups', async (_name, answer) => {
+    const { detect } = await startDetect(answer);
+
+    expect((await apiErrorOf(detect.listGroupNames())).message).toBe(
+      'Detect gave an answer that cannot be used to GET /api/v2.5/groups (expected a list of groups)',
+    );
+  });
+});

@@ -1,0 +1,43 @@
+import type { Clock } from '../../src/clock.ts';
+import { ApiError } from '../../src/errors.ts';
+import type { Attempt, HttpClient } from '../../src/http/http.ts';
+import { createHttp } from '../../src/http/http.ts';
+import { createHastyClock } from './clocks.ts';
+
+type Options = Parameters<typeof createHttp>[0];
+
+/** A client with settings that suit most tests, and the log of its attempts. */
+export function createRig(options: Partial<Options> & { baseUrl: string; clock?: Clock }): {
+  http: HttpClient;
+  attempts: Attempt[];
+} {
+  const attempts: Attempt[] = [];
+  const http = createHttp({
+    service: 'detect',
+    timeoutMs: 5000,
+    clock: createHastyClock(),
+    maxConcurrent: 10,
+    random: () => 1,
+    onAttempt: (attempt) => attempts.push(attempt),
+    ...options,
+  });
+  return { http, attempts };
+}
+
+/** The ApiError that the promise rejects with. */
+export async function apiErrorOf(promise: Promise<unknown>): Promise<ApiError> {
+  const error: unknown = await promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof ApiError) return error;
+  throw error instanceof Error ? error : new Error('not an error');
+}
+
+/** Any other error that the promise rejects with. */
+export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+}

@@ -1,0 +1,82 @@
+/** What can be chosen about the simulated services; every property may be changed while they run, `tenantId` excepted. */
+export interface Settings {
+  /** How long each answer is held back, in milliseconds. */
+  latencyMs: number;
+  /** The most hosts Detect puts on one page, whatever is asked for. */
+  pageSize: number | undefined;
+  /** How long after a change Detect's search still shows the old document. */
+  indexLagMs: number;
+  /** How long after its creation a machine action is missing from Defender's reads. */
+  actionIndexLagMs: number;
+  /** How long an action of an online machine stays open; 0: until `settleActions()`. */
+  actionDelayMs: number;
+  /** The most machine actions on one page. */
+  actionPageSize: number;
+  /** The most machines, or alerts, on one page. */
+  machinePageSize: number;
+  /** Calls allowed for each documented Defender call; undefined: no limit. */
+  quotas: { perMinute: number; perHour: number } | undefined;
+  /** Versions of Detect's API that exist; any other is a 404 page. */
+  apiVersions: string[];
+  readonly tenantId: string;
+  appId: string;
+  appSecret: string;
+  /** The right secret is refused as expired. */
+  secretExpired: boolean;
+  /** PEM of the certificate registered for the application. */
+  certificate: string | undefined;
+  /** The workload identity trusted for the application; its assertions are signed by `certificate`'s key type of `publicKey` (PEM). */
+  federated: { issuer: string; subject: string; publicKey: string } | undefined;
+  tokenLifetimeSeconds: number;
+  /** The resource that Defender's tokens must be for. */
+  audience: string;
+  /** Application roles put into tokens issued from now on; none: the claim is absent. */
+  roles: string[];
+  detectToken: string;
+  /** What the token's user may do in Detect. */
+  detectRights: 'full' | 'read-only' | 'none';
+  /** False: the brain has no bulk tagging calls (405). */
+  bulkTagging: boolean;
+  /** The body of a successful bulk tagging call, which nobody has recorded. */
+  bulkAnswer: 'json' | 'empty';
+  /** Detect hands out note texts HTML-escaped, as its older versions do. */
+  htmlEscapeNotes: boolean;
+  /** What a second action of one kind meets while one is open: a 400, or a 201 with the earlier action. */
+  duplicateAction: 'refuse' | 'earlier';
+  /** Tags that ask the program for something; it may remove them. */
+  triggers: string[];
+}
+
+const defaults: Settings = {
+  latencyMs: 0,
+  pageSize: undefined,
+  indexLagMs: 0,
+  actionIndexLagMs: 0,
+  actionDelayMs: 0,
+  actionPageSize: 10_000,
+  machinePageSize: 10_000,
+  quotas: undefined,
+  apiVersions: ['2.2', '2.3', '2.4', '2.5'],
+  tenantId: '9f4c1b7e-51a2-4c53-8a3c-6d0e5f1b2a77',
+  appId: 'c0ffee00-1d2e-4f3a-9b4c-5d6e7f809a1b',
+  appSecret: 'sim~Secret+with/odd&chars=%7E',
+  secretExpired: false,
+  certificate: undefined,
+  federated: undefined,
+  tokenLifetimeSeconds: 3599,
+  audience: 'https://api.securitycenter.microsoft.com',
+  roles: ['Machine.Read.All', 'Alert.Read.All', 'Machine.Isolate'],
+  detectToken: '5f0c1d2e3a4b59687766554433221100ffeeddcc',
+  detectRights: 'full',
+  bulkTagging: true,
+  bulkAnswer: 'json',
+  htmlEscapeNotes: false,
+  duplicateAction: 'refuse',
+  triggers: ['block', 'unblock', 'host_context'],
+};
+
+/** The settings with their defaults filled in; what is given as undefined keeps its default. */
+export function createSettings(options: { [Key in keyof Settings]?: Settings[Key] | undefined }): Settings {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...structuredClone(defaults), ...structuredClone(given) };
+}
