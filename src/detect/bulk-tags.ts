@@ -21,6 +21,8 @@ type Answer = 'done' | { failure: ApiError; mayBeDone: boolean };
 interface Batch {
   ids: Set<number>;
   answer: Promise<Answer>;
+  /** After a failure: the first host tried alone. The others wait for it, since it may show that no call can work. */
+  probe: Promise<unknown> | undefined;
 }
 
 /** Keeps a body to a few kilobytes; Detect is known to refuse what it finds too large. */
@@ -73,7 +75,7 @@ export function createBulkTags(
       if (waiting.get(key)?.ids === ids) waiting.delete(key);
       return callFor(method, ids, tag);
     });
-    const batch = { ids, answer };
+    const batch: Batch = { ids, answer, probe: undefined };
     waiting.set(key, batch);
     return batch;
   }
@@ -84,11 +86,17 @@ export function createBulkTags(
     const batch = open && (open.ids.size < maxIds || open.ids.has(id)) ? open : openBatch(method, tag, key);
     batch.ids.add(id);
 
-    let answer = await batch.answer;
-    if (answer !== 'done' && batch.ids.size > 1 && !answer.mayBeDone) {
-      // One host that is gone must not spoil it for the others.
-      answer = await send(method, () => callFor(method, [id], tag));
-    }
+    const answer = await batch.answer;
+    if (answer === 'done') return 'done';
+    if (batch.ids.size === 1 || answer.mayBeDone) return judge(method, tag, id, answer);
+    // One host that is gone must not spoil it for the others.
+    const outcome = afterwards(batch.probe, () => changeAlone(method, tag, id));
+    batch.probe ??= outcome;
+    return outcome;
+  }
+
+  async function changeAlone(method: Method, tag: string, id: number): Promise<TagOutcome> {
+    const answer = await send(method, () => callFor(method, [id], tag));
     return answer === 'done' ? 'done' : judge(method, tag, id, answer);
   }
 
@@ -121,4 +129,12 @@ export function createBulkTags(
     add: (id, tag) => change('POST', tag, id),
     remove: (id, tag) => change('DELETE', tag, id),
   };
+}
+
+async function afterwards<Value>(
+  before: Promise<unknown> | undefined,
+  task: () => Promise<Value>,
+): Promise<Value> {
+  await before?.catch(() => undefined);
+  return task();
 }

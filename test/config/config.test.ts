@@ -234,7 +234,7 @@ describe('the proxy', () => {
 
   test('may want a password, which is a secret', async () => {
     const world = await makeConfigDir();
-    await world.put('config.json', { ...minimal, http: { proxy: 'us er:p%40ss@proxy.example.com:3128' } });
+    await world.put('config.json', { ...minimal, http: { proxy: 'us%20er:p%40ss@proxy.example.com:3128' } });
 
     const config = await world.load({ env: { https_proxy: 'name:other-pass@p:1' } });
 

@@ -383,7 +383,12 @@ describe('the smallest change of tags', () => {
   });
 
   it('is none when the host carries what is wanted', () => {
-    const tags = [...machineSet, 'isolation: Pending', 'Manual block failed', 'Manual block:2026-11-24 12:00'];
+    const tags = [
+      ...machineSet,
+      'isolation: Pending',
+      'Manual block failed',
+      'Manual block:2026-11-24 12:00',
+    ];
     const wanted: WantedTags = {
       machine: machineSet,
       slot: { kind: 'isolate', status: 'Pending' },
