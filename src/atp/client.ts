@@ -2,7 +2,7 @@ import { ApiError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
 import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
 import { createAtpApi, type AtpCall } from './api.ts';
-import { listCall, orMissing, readList, readPage, type ListCall } from './lists.ts';
+import { idOf, listCall, orMissing, readList, readPage, type ListCall } from './lists.ts';
 import { ActionReply, ActionType, AlertReply, MachineReply } from './reply.ts';
 import type { Alert, Machine, MachineAction } from './schema.ts';
 import type { TokenSource } from './token.ts';
@@ -72,9 +72,9 @@ export function createAtpClient(options: {
   async function machinesAt(ip: string, at: number, priority: Priority): Promise<Machine[]> {
     const path = `/machines/findbyip(ip='${addressInPath(ip)}',timestamp=${utcSeconds(at)})`;
     const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', priority };
-    const items = (await orMissing(readList(request, call, 'one page'))) ?? [];
     // Left out, a record that cannot be read could make the only machine of two.
-    return items.map((item) => readMember(MachineReply, item, listCall(call), aMachine));
+    const read = (item: unknown) => [readMember(MachineReply, item, listCall(call), aMachine)];
+    return (await orMissing(readList(request, call, read, 'one page'))) ?? [];
   }
 
   async function actionsBy($filter: string, priority: Priority): Promise<MachineAction[]> {
@@ -85,17 +85,19 @@ export function createAtpClient(options: {
       role: 'Machine.Read.All',
       priority,
     };
-    const items = (await readList(request, call)).filter((item) => mayBeIsolationOrRelease(item));
     const expected = 'machine actions with id, type, status and machineId';
-    return items
-      .map((item) => readMember(ActionReply, item, listCall(call), expected))
-      .sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
+    const actions = await readList(request, call, (item) =>
+      mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [],
+    );
+    return latestOfEach(actions).sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
   }
 
-  async function alertsOf(read: () => Promise<unknown[] | undefined>): Promise<Alert[] | 'unknown'> {
+  async function alertsOf(
+    read: () => Promise<Identified<Alert>[] | undefined>,
+  ): Promise<Alert[] | 'unknown'> {
     if (areAlertsUnknown) return 'unknown';
     try {
-      return ((await read()) ?? []).flatMap((item) => AlertReply.safeParse(item).data ?? []);
+      return [...new Map(((await read()) ?? []).map(({ id, value }) => [id, value])).values()];
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 403 && error.service === 'atp')) throw error;
       areAlertsUnknown = true;
@@ -141,18 +143,14 @@ export function createAtpClient(options: {
       alertsOf(() => {
         const path = `/machines/${encodeURIComponent(machineId)}/alerts`;
         const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All' };
-        return orMissing(readList(requestIfAllowed, call, 'one page'));
+        return orMissing(readList(requestIfAllowed, call, alertOf, 'one page'));
       }),
 
     listAlertsSince: (since) =>
       alertsOf(() => {
         const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
-        return readList(requestIfAllowed, {
-          path: '/alerts',
-          query,
-          quota: 'alertlist',
-          role: 'Alert.Read.All',
-        });
+        const call: ListCall = { path: '/alerts', query, quota: 'alertlist', role: 'Alert.Read.All' };
+        return readList(requestIfAllowed, call, alertOf);
       }),
 
     async listMachines(skip) {
@@ -200,10 +198,31 @@ export function createAtpClient(options: {
   };
 }
 
+/** What tells one alert from another is of no use afterwards. */
+interface Identified<Value> {
+  id: unknown;
+  value: Value;
+}
+
+function alertOf(item: unknown): Identified<Alert>[] {
+  const { data } = AlertReply.safeParse(item);
+  return data === undefined ? [] : [{ id: idOf(item) ?? item, value: data }];
+}
+
 /** An entry of another kind is of no interest, however odd; one whose kind cannot be read may be of either. */
 function mayBeIsolationOrRelease(item: unknown): boolean {
   const { data } = ActionType.safeParse(item);
   return data === undefined || data.type === 'Isolate' || data.type === 'Unisolate';
+}
+
+/** Each action once, in the state of its last change. */
+function latestOfEach(actions: readonly MachineAction[]): MachineAction[] {
+  const latest = new Map<string, MachineAction>();
+  for (const action of actions) {
+    const { updatedAt = 0 } = latest.get(action.id) ?? {};
+    if ((action.updatedAt ?? 0) >= updatedAt) latest.set(action.id, action);
+  }
+  return [...latest.values()];
 }
 
 /** OData doubles a quote inside a text (OData 4.01, URL conventions). */

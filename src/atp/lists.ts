@@ -44,28 +44,37 @@ export async function readPage(
   return { items, next: goesOn ? (skipIn(link, skip) ?? skip + items.length) : undefined };
 }
 
-/** Reads a list to its end: a page without a new member, whatever it says. */
-export async function readList(
+/**
+ * Reads a list to its end: a page without a new member, whatever it says. A list that changes while it is read can
+ * show a member twice.
+ * @param reduce what to keep of each member, so that no more than a page is held whole
+ */
+export async function readList<Kept>(
   request: AtpApi['request'],
   call: ListCall,
+  reduce: (item: unknown) => Kept[],
   size: Size = 'largest pages',
-): Promise<unknown[]> {
-  const all: unknown[] = [];
+): Promise<Kept[]> {
+  const all: Kept[] = [];
   const seen = new Set<string>();
   for (let skip: number | undefined = 0; skip !== undefined;) {
     const page = readPage(request, call, skip, size);
     // The list may have become shorter since the page before.
     const { items, next }: ListPage = (await (skip > 0 ? orMissing(page) : page)) ?? nothing;
-    const known = all.length;
+    const known = seen.size;
     for (const item of items) {
-      const id = Identified.safeParse(item).data?.id;
-      if (id !== undefined && seen.has(id)) continue;
+      const id = idOf(item);
       if (id !== undefined) seen.add(id);
-      all.push(item);
+      all.push(...reduce(item));
     }
-    skip = all.length > known ? next : undefined;
+    skip = seen.size > known ? next : undefined;
   }
   return all;
+}
+
+/** The id of a member of a list, if it has one that can be read. */
+export function idOf(item: unknown): string | undefined {
+  return Identified.safeParse(item).data?.id;
 }
 
 /** A list as errors name it. */

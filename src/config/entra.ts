@@ -1,5 +1,4 @@
 import { clouds } from './clouds.ts';
-import { isGuid } from './credential.ts';
 import type { Findings } from './findings.ts';
 import type { ConfigFile } from './schema.ts';
 import { checkAudience, checkServiceUrl } from './urls.ts';
@@ -16,6 +15,11 @@ export interface Entra {
 }
 
 const domainName = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/iu;
+
+/** Tells whether a text has the form of an id in Entra ID. */
+export function isGuid(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/iu.test(text);
+}
 
 /** Reads tenant, application and addresses; what has a problem is empty. */
 export function readEntra(atp: ConfigFile['atp'], findings: Findings): Entra {

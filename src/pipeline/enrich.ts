@@ -3,10 +3,11 @@ import type { MachineAction } from '../atp/schema.ts';
 import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
 import type { Look, RecordRead, Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags, triggersAmong, type TagState } from '../decide/tags.ts';
-import { ApiError, ExitCode } from '../errors.ts';
+import { ApiError, ExitCode, PostponedError } from '../errors.ts';
 import { applyHost, failureEffect, outcomeWithout } from './apply.ts';
 import type { RunContext } from './context.ts';
 import { followEffects } from './follow.ts';
+import { readInventory, type Inventory } from './inventory.ts';
 import type { HostOutcome } from './report.ts';
 import { watched } from './requests.ts';
 import { readRecordOf, resolveHost } from './resolve.ts';
@@ -22,15 +23,47 @@ export async function enrichAndFollow(
 ): Promise<HostOutcome[]> {
   const limit = pLimit(hostsAtATime);
   const records = createActionList(selected);
+  const inventory = await inventoryFor(selected, run);
   const inTurn = [...selected].sort(
     (one, other) => run.freshness.lastEnriched(one.host.id) - run.freshness.lastEnriched(other.host.id),
   );
-  return await Promise.all(inTurn.map((host) => limit(() => handleHost(host, records, run))));
+  return await Promise.all(inTurn.map((host) => limit(() => handleHost(host, { records, inventory }, run))));
+}
+
+/** What is read once for many hosts. */
+interface Shared {
+  records: ActionList;
+  inventory: Inventory | undefined;
+}
+
+/** From so many hosts on, Defender's whole inventory costs less than asking for each host by itself. */
+const bulkFrom = 40;
+
+/** Reads the inventory when enough hosts need a machine; without it each host is asked for by itself. */
+async function inventoryFor(
+  selected: readonly SelectedHost[],
+  run: RunContext,
+): Promise<Inventory | undefined> {
+  const now = run.clock.now();
+  const wanting = selected.filter(
+    (host) => host.reasons.some((reason) => reason !== 'pending') && !run.freshness.isFresh(host, now),
+  );
+  if (wanting.length < bulkFrom) return undefined;
+  try {
+    return await readInventory(run.atp, now);
+  } catch (error) {
+    if (run.stop.aborted || !(error instanceof ApiError || error instanceof PostponedError)) throw error;
+    run.log.debug(
+      { reason: error.message },
+      'the inventory could not be read; each host is asked for by itself',
+    );
+    return undefined;
+  }
 }
 
 async function handleHost(
   selected: SelectedHost,
-  records: ActionList,
+  { records, inventory }: Shared,
   run: RunContext,
 ): Promise<HostOutcome> {
   const { host } = selected;
@@ -57,7 +90,7 @@ async function handleHost(
       return outcomeWithout(selected, [unchangedEffect('the tag that selected it is gone')]);
     }
 
-    const look = await lookAt(selected, tags, enrich, records, context);
+    const look = await lookAt(selected, tags, enrich, { records, inventory }, context);
     const owner = { brain: run.settings.brain, hostId: host.id };
     const listed = isUnfinished(state) ? await records.read(state, context) : undefined;
     if (listed && 'unreadable' in listed && !enrich) {
@@ -86,7 +119,7 @@ async function lookAt(
   { host }: SelectedHost,
   tags: string[],
   enrich: boolean,
-  records: ActionList,
+  { records, inventory }: Shared,
   run: RunContext,
 ): Promise<Look> {
   if (!enrich) {
@@ -97,6 +130,7 @@ async function lookAt(
     detect,
     atp,
     brain: settings.brain,
+    inventory,
     now: () => clock.now(),
     readRecord: async (machineIds, state) => {
       const read = await records.read(state, run);
@@ -104,7 +138,10 @@ async function lookAt(
       return { record: read.record.filter((action) => machineIds.includes(action.machineId)) };
     },
   });
-  if (look.resolution.kind === 'machine') look.alerts = await atp.listAlerts(look.resolution.machine.id);
+  if (look.resolution.kind === 'machine') {
+    const { id } = look.resolution.machine;
+    look.alerts = inventory?.alertsOf(id) ?? (await atp.listAlerts(id));
+  }
   return look;
 }
 

@@ -10,6 +10,7 @@ import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
 import { isHeld, minuteText, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Host } from '../detect/schema.ts';
+import type { Inventory } from './inventory.ts';
 import { ApiError } from '../errors.ts';
 
 /** What resolving a host works with. */
@@ -18,6 +19,8 @@ export interface Resolver {
   atp: AtpClient;
   brain: string;
   now(): number;
+  /** Set for the enrichment of a large run only. */
+  inventory?: Inventory | undefined;
   /** Isolations and releases of a machine, from the one list of a run where that reaches back far enough. */
   readRecord(machineIds: readonly string[], state: TagState): Promise<RecordRead>;
 }
@@ -113,7 +116,7 @@ async function resolveAndRead(
 async function resolveByAddress(
   listed: Host,
   priority: 'enrichment' | 'action',
-  { atp, detect, now }: Resolver,
+  { atp, detect, inventory, now }: Resolver,
 ): Promise<{ host: Host; resolution: Resolution }> {
   const host =
     listed.lastSeen === undefined || listed.lastSource === undefined
@@ -127,6 +130,9 @@ async function resolveByAddress(
   if (Number.isNaN(at)) return none('Detect does not say when the host was last seen');
   const stale = `stale: the host was last seen more than 30 days ago, and Defender remembers addresses for 30 days`;
   if (now() - at > addressMemoryMs) return none(stale);
+
+  const inBulk = inventory?.confirmed(host);
+  if (inBulk) return { host, resolution: describe({ kind: 'one', ...inBulk }, ip, at) };
 
   let found = await atp.findByIp(ip, at, priority);
   if (found === 'stale') return none(stale);

@@ -311,10 +311,8 @@ describe('a certificate credential is refused', () => {
     const world = await worldWith({ ...certificate, privateKeyPassphrase: passphrase });
     await putCertificate(world);
     // PKCS #8 as old tools wrote it: PBE with RC2 of 40 bits (1.2.840.113549.1.12.1.6), the key itself does not matter.
-    const der = Buffer.from(
-      `3030${'301c060a2a864886f70d010c0106'}${'300e0408'}${'00'.repeat(8)}${'02020800'}${'0410'}${'00'.repeat(16)}`,
-      'hex',
-    );
+    const algorithm = ['301c', '060a2a864886f70d010c0106', '300e', `0408${'00'.repeat(8)}`, '02020800'];
+    const der = Buffer.from(['3030', ...algorithm, `0410${'00'.repeat(16)}`].join(''), 'hex');
     const body = der.toString('base64');
     await world.put(
       'key.pem',
