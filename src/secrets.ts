@@ -4,7 +4,7 @@ const minimumLength = 4;
 /** Shorter lines of a value of many lines are not told apart from ordinary text. */
 const minimumLineLength = 16;
 
-export const secretMark = '[secret]';
+const secretMark = '[secret]';
 
 /** The secret values of this run, kept to take them out of everything that is printed. */
 export interface Secrets {

@@ -93,7 +93,7 @@ export function createAtpClient(options: {
   }
 
   async function alertsOf(
-    read: () => Promise<Identified<Alert>[] | undefined>,
+    read: () => Promise<Keyed<Alert>[] | undefined>,
   ): Promise<Alert[] | 'unknown'> {
     if (areAlertsUnknown) return 'unknown';
     try {
@@ -199,12 +199,12 @@ export function createAtpClient(options: {
 }
 
 /** What tells one alert from another is of no use afterwards. */
-interface Identified<Value> {
+interface Keyed<Value> {
   id: unknown;
   value: Value;
 }
 
-function alertOf(item: unknown): Identified<Alert>[] {
+function alertOf(item: unknown): Keyed<Alert>[] {
   const { data } = AlertReply.safeParse(item);
   return data === undefined ? [] : [{ id: idOf(item) ?? item, value: data }];
 }

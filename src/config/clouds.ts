@@ -1,5 +1,5 @@
 /** Where one of Microsoft's clouds has what the program needs. Addresses are without a slash at the end. */
-export interface Cloud {
+interface Cloud {
   apiUrl: string;
   loginUrl: string;
   /** The resource that tokens are for. */

@@ -28,11 +28,11 @@ export function readEntra(atp: ConfigFile['atp'], findings: Findings): Entra {
     tenantId: required(
       'atp.tenantId',
       atp.tenantId,
-      'the tenant: a GUID or a domain name',
+      'the tenant, as a GUID or a domain name',
       isTenant,
       findings,
     ),
-    appId: required('atp.appId', atp.appId, 'the application (client) id: a GUID', isGuid, findings),
+    appId: required('atp.appId', atp.appId, 'the application (client) id, a GUID', isGuid, findings),
     cloud: atp.cloud,
     apiUrl: address('atp.apiUrl', atp.apiUrl, preset.apiUrl, checkServiceUrl, findings),
     loginUrl: address('atp.loginUrl', atp.loginUrl, preset.loginUrl, checkServiceUrl, findings),

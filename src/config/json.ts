@@ -1,5 +1,5 @@
 /** Where and why a text is not JSON; nothing of the text itself, which may hold secrets. */
-export interface JsonFault {
+interface JsonFault {
   /** Counted from 1. */
   line: number;
   /** Counted from 1, in UTF-16 units. */
@@ -8,7 +8,7 @@ export interface JsonFault {
   what: string;
 }
 
-export type ParsedJson = { value: unknown; twice: string[][] } | { fault: JsonFault };
+type ParsedJson = { value: unknown; twice: string[][] } | { fault: JsonFault };
 
 /** A configuration has three levels. */
 const maxDepth = 32;

@@ -5,7 +5,7 @@ import { decodeText, type ReadFile } from './files.ts';
 /** Entra ID takes assertions signed with PS256, and jose signs them with RSA keys from this size on (RFC 7518, 3.5). */
 const leastRsaBits = 2048;
 
-export interface Certificate {
+interface Certificate {
   pem: string;
   x509: X509Certificate;
 }

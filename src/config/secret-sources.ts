@@ -3,7 +3,7 @@ import { decodeText, type NamedFiles } from './files.ts';
 import type { Findings } from './findings.ts';
 
 /** The places where one secret may come from. */
-export interface SecretSources {
+interface SecretSources {
   /** Key that holds the value itself, e.g. `detect.token`. */
   valueKey: string;
   value: string | undefined;
@@ -18,7 +18,7 @@ export interface SecretSources {
  * What a secret may look like: a `token` goes into a header; a `secret` is one line without blanks around it, which
  * are taken away where a file has them; in a `passphrase` every character counts.
  */
-export type SecretForm = 'token' | 'secret' | 'passphrase';
+type SecretForm = 'token' | 'secret' | 'passphrase';
 
 /**
  * Takes a secret from its one source. Undefined after a problem, and without a problem when no source has anything,

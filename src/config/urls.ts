@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 /** A URL that was accepted, or why not; the reason does not hold the text, which may be a mislaid secret. */
-export type UrlVerdict = { url: string } | { trouble: string };
+type UrlVerdict = { url: string } | { trouble: string };
 
 /** Names below `localhost` do not count: not every resolver keeps them on this machine. */
 function isLoopback(hostname: string): boolean {

@@ -3,7 +3,7 @@ import type { MachineAction } from '../atp/schema.ts';
 import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
 import type { Look, RecordRead, Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags, triggersAmong, type TagState } from '../decide/tags.ts';
-import { ApiError, ExitCode, PostponedError } from '../errors.ts';
+import { ApiError, AppError, ExitCode } from '../errors.ts';
 import { applyHost, failureEffect, outcomeWithout } from './apply.ts';
 import type { RunContext } from './context.ts';
 import { followEffects } from './follow.ts';
@@ -52,7 +52,7 @@ async function inventoryFor(
   try {
     return await readInventory(run.atp, now);
   } catch (error) {
-    if (run.stop.aborted || !(error instanceof ApiError || error instanceof PostponedError)) throw error;
+    if (!(error instanceof AppError)) throw error;
     run.log.debug(
       { reason: error.message },
       'the inventory could not be read; each host is asked for by itself',

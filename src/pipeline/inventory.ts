@@ -2,6 +2,7 @@ import type { AtpClient } from '../atp/client.ts';
 import type { Alert, Machine } from '../atp/schema.ts';
 import { weigh, type Finding } from '../decide/match.ts';
 import type { Host } from '../detect/schema.ts';
+import { ApiError } from '../errors.ts';
 
 /** Defender's machines and alerts, read in bulk for the enrichment of a large run; nothing is isolated by it. */
 export interface Inventory {
@@ -60,14 +61,18 @@ function isLive(machine: Machine): boolean {
 
 function addressesOf(machine: Machine): Set<string> {
   const interfaces = (machine.ipAddresses ?? []).map(({ ipAddress }) => ipAddress);
-  return new Set(
-    [machine.lastIpAddress, ...interfaces].filter((address) => address !== undefined && address !== ''),
-  );
+  return new Set([machine.lastIpAddress, ...interfaces].flatMap((address) => address || []));
 }
 
-async function readAlerts(atp: AtpClient, now: number): Promise<Map<string, Alert[]> | 'unknown'> {
-  const alerts = await atp.listAlertsSince(now - alertWindowMs);
-  if (alerts === 'unknown') return alerts;
+async function readAlerts(
+  atp: AtpClient,
+  now: number,
+): Promise<Map<string, Alert[]> | 'unknown' | undefined> {
+  const alerts = await atp.listAlertsSince(now - alertWindowMs).catch((error: unknown) => {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  });
+  if (alerts === undefined || alerts === 'unknown') return alerts;
   const byMachine = new Map<string, Alert[]>();
   for (const alert of alerts) {
     if (alert.machineId === undefined) continue;

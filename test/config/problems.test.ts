@@ -213,12 +213,12 @@ describe('one problem is one line:', () => {
     ].map((tenantId): [string, object, string] => [
       `the tenant "${tenantId}"`,
       { detect, atp: { ...atp, tenantId } },
-      'atp.tenantId: expected the tenant: a GUID or a domain name',
+      'atp.tenantId: expected the tenant, as a GUID or a domain name',
     ]),
     [
       'an application by name',
       { detect, atp: { ...atp, appId: mislaid } },
-      'atp.appId: expected the application (client) id: a GUID',
+      'atp.appId: expected the application (client) id, a GUID',
     ],
     // Trust.
     ...[
@@ -273,7 +273,7 @@ test('all problems come in one message, in the order of the sections', async () 
       `detect.tokenFile: the file named there cannot be read: there is no such file (relative paths start at ${/configuration (.*)\/config\.json/u.exec(message)?.[1] ?? ''})`,
       'atp.tenantId: expected text in quotes',
       'atp.appSecret: is empty',
-      'atp.appId: is required: the application (client) id: a GUID',
+      'atp.appId: is required: the application (client) id, a GUID',
       'atp.apiUrl: must begin with https:// (http:// is for loopback addresses only)',
       'isolation.type: expected "Full" or "Selective"',
       'isolation.never.ips[0]: expected an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or fd00::/8',
@@ -293,8 +293,8 @@ test('an empty object lacks what is required, and nothing else', async () => {
     expected(
       'detect.url: is required: the base URL of Detect, such as https://detect.example.com',
       'detect.token: is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token)',
-      'atp.tenantId: is required: the tenant: a GUID or a domain name',
-      'atp.appId: is required: the application (client) id: a GUID',
+      'atp.tenantId: is required: the tenant, as a GUID or a domain name',
+      'atp.appId: is required: the application (client) id, a GUID',
       'atp.appSecret: a credential is required: atp.appSecret, atp.appSecretFile, $ATP_APP_SECRET, atp.certificateFile with atp.privateKeyFile, or atp.federatedTokenFile',
     ),
   );

@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test as base, vi } from 'vitest';
+import type { SimAction } from '../simulator/actions.ts';
+import type { SimHost } from '../simulator/hosts.ts';
+import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
+import type { SimMachine } from '../simulator/machines.ts';
+import { runAtp, type RunOptions, type RunResult } from '../simulator/run-atp.ts';
+import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
+
+// Every test starts at least one process, and all of them share the processors with the other files' processes.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+/** The production line that the README shows. */
+export const typicalLine =
+  '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
+
+/** `it` with what most tests need; both are taken away when the test is over. */
+export const it = base.extend<{
+  /** Starts the three services. When the test is over, no harm may have been done to their world. */
+  start: (options?: SimulatorOptions) => Promise<Simulator>;
+  /** An empty directory. */
+  home: string;
+}>({
+  // vitest finds out from the braces which fixtures a fixture needs: none.
+  start: async ({}, use) => {
+    const running: Simulator[] = [];
+    await use(async (options) => {
+      const simulator = await createSimulator(options);
+      running.push(simulator);
+      return simulator;
+    });
+    for (const simulator of running) await closeUnharmed(simulator);
+  },
+  home: async ({}, use) => {
+    const directory = await mkdtemp(join(tmpdir(), 'atp-e2e-'));
+    await use(directory);
+    await rm(directory, { recursive: true, force: true });
+  },
+});
+
+/** Ends the services, and fails when foreign tags or notes were lost, or a machine was isolated that must not be. */
+export async function closeUnharmed(simulator: Simulator): Promise<void> {
+  await simulator.close();
+  expect(simulator.world.violations).toEqual([]);
+}
+
+/** Runs the built command against the services, and fails when it prints anything secret. */
+export async function run(
+  simulator: Simulator,
+  args: readonly string[],
+  options: Omit<RunOptions, 'simulator'> = {},
+): Promise<RunResult> {
+  const result = await runAtp(args, { simulator, ...options });
+  expectNoSecrets(simulator, result);
+  return result;
+}
+
+/** Fails when a run printed the API token, the client secret, or an access token. */
+export function expectNoSecrets({ settings }: Simulator, { stdout, stderr }: RunResult): void {
+  const printed = stdout + stderr;
+  for (const secret of [settings.detectToken, settings.appSecret]) expect(printed).not.toContain(secret);
+  expect(printed).not.toMatch(/eyJ[\w-]{20}/);
+}
+
+/** The entries of the log that a run without a terminal wrote: one JSON object a line. */
+export function logOf({ stderr }: Pick<RunResult, 'stderr'>): JsonObject[] {
+  return stderr
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const entry = parseJson(line);
+      if (!isObject(entry)) throw new Error(`not a line of JSON: ${line}`);
+      return entry;
+    });
+}
+
+/** The messages of the log's errors, with their hints where they have one. */
+export function errorsOf(result: Pick<RunResult, 'stderr'>): { msg: unknown; hint?: unknown }[] {
+  return logOf(result)
+    .filter((entry) => entry['level'] === 'error')
+    .map(({ msg, hint }) => (hint === undefined ? { msg } : { msg, hint }));
+}
+
+/** What the JSON report says of one host. */
+export function hostIn({ report }: Pick<RunResult, 'report'>, id: number): JsonObject {
+  const hosts = report?.['hosts'];
+  const found: unknown = Array.isArray(hosts)
+    ? hosts.find((host: unknown) => isObject(host) && host['id'] === id)
+    : undefined;
+  if (!isObject(found)) throw new Error(`the report has no host ${id}`);
+  return found;
+}
+
+/** Results by host, in the order of the hosts given. */
+export function resultsOf(result: Pick<RunResult, 'report'>, hosts: readonly SimHost[]): unknown[] {
+  return hosts.map(({ id }) => hostIn(result, id)['result']);
+}
+
+/** The six tags that say which machine a host is; its properties must be of the plain kind. */
+export function contextOf(machine: SimMachine): string[] {
+  return [
+    `computerDnsName: ${machine.computerDnsName ?? 'Unknown'}`,
+    `osPlatform: ${machine.osPlatform ?? 'Unknown'}`,
+    `healthStatus: ${machine.healthStatus ?? 'Unknown'}`,
+    `riskScore: ${machine.riskScore ?? 'Unknown'}`,
+    `exposureLevel: ${machine.exposureLevel ?? 'Unknown'}`,
+    `id: ${machine.id}`,
+  ];
+}
+
+/** A time as history tags have it: `2026-11-24 12:05`. */
+export function minute(at: number): string {
+  return new Date(at).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** Isolations and releases asked for through the API, in order. */
+export function asked(simulator: Simulator): SimAction[] {
+  return [...simulator.world.actions.values()].filter((action) => action.requestSource === 'PublicApi');
+}
+
+/** The only action that was asked for. */
+export function onlyAsked(simulator: Simulator): SimAction {
+  const [action, ...more] = asked(simulator);
+  if (!action || more.length > 0) throw new Error(`${more.length + (action ? 1 : 0)} actions were asked for`);
+  return action;
+}
+
+/** The host's one note of the program's own. */
+export function ownNoteOf(host: SimHost): string {
+  const own = host.notes.filter(({ note }) => note.startsWith('## Microsoft Defender for Endpoint (atp)\n'));
+  const [note, ...more] = own;
+  if (!note || more.length > 0) throw new Error(`host ${host.id} has ${own.length} own notes`);
+  return note.note;
+}
+
+/** Lines about actions and refusals in the host's own note, newest first. */
+export function noteEntries(host: SimHost): string[] {
+  return ownNoteOf(host)
+    .split('\n')
+    .filter((line) => /^- \d{4}-/.test(line));
+}
+
+/** Tags and notes of all hosts, as they are. */
+export function detectState({ world }: Simulator): unknown {
+  return world.snapshot().hosts;
+}
+
+/** Milliseconds of so many minutes. */
+export function minutes(count: number): number {
+  return count * 60_000;
+}
