@@ -92,9 +92,7 @@ export function createAtpClient(options: {
     return latestOfEach(actions).sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
   }
 
-  async function alertsOf(
-    read: () => Promise<Keyed<Alert>[] | undefined>,
-  ): Promise<Alert[] | 'unknown'> {
+  async function alertsOf(read: () => Promise<Keyed<Alert>[] | undefined>): Promise<Alert[] | 'unknown'> {
     if (areAlertsUnknown) return 'unknown';
     try {
       return [...new Map(((await read()) ?? []).map(({ id, value }) => [id, value])).values()];

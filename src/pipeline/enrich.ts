@@ -98,7 +98,8 @@ async function handleHost(
         deferredEffect(`its machine action could not be followed: ${listed.unreadable}`),
       ]);
     }
-    const effects = listed && 'record' in listed ? followEffects(tags, listed.record, owner, now) : [];
+    const known = listed && 'record' in listed ? listed.record : [];
+    const effects = followEffects(tags, known, owner, now, look.corrected);
     if (!enrich && effects.every((effect) => effect.result === 'unchanged')) {
       return outcomeWithout(selected, effects);
     }

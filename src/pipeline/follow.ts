@@ -5,17 +5,20 @@ import { kindOf, newestFirst, releaseShown, type MachineRecord } from '../decide
 import { isOpenStatus, minuteOf, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
 
 /**
- * What became of the actions that a host's tags call unfinished.
+ * What became of the actions that a host's tags call unfinished, and the release that the tags do not know of.
  * @param record actions of this host's machine, or of many machines
+ * @param corrected such a release, where looking for the machine has shown one
  */
 export function followEffects(
   tags: readonly string[],
   record: MachineRecord,
   owner: Owner,
   now: number,
+  corrected: MachineAction | undefined,
 ): Effect[] {
   const state = readTags(tags);
   const effects: Effect[] = [];
+  let shown = corrected;
   for (const slot of state.slots) {
     if (!isOpenStatus(slot.status)) continue;
     const action = findFollowed(record, slot.kind, state, owner);
@@ -23,11 +26,10 @@ export function followEffects(
     effects.push(followedEffect(slot.kind, slot.status, action, owner, now));
     if (slot.kind === 'isolate' && action.status === 'Succeeded') {
       const ofMachine = record.filter((other) => other.machineId === action.machineId);
-      const release = releaseShown(ofMachine, state.newest.isolate);
-      if (release) effects.push(correctedEffect(release, now));
+      shown ??= releaseShown(ofMachine, state.newest.isolate);
     }
   }
-  return effects;
+  return shown ? [...effects, correctedEffect(shown, now)] : effects;
 }
 
 /**

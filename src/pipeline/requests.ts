@@ -116,7 +116,7 @@ function workOf(selected: SelectedHost, look: Look, run: RunContext): Omit<HostW
     selected,
     look,
     enrich: true,
-    effects: followEffects(look.tags, record, owner, now),
+    effects: followEffects(look.tags, record, owner, now, look.corrected),
     enrichTriggers: triggersAmong(look.tags, run.triggers.tags),
   };
 }
