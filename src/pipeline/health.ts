@@ -1,13 +1,9 @@
 import { ApiError, AppError, ExitCode, serviceNames, type Service } from '../errors.ts';
 
-/** A service failed for several hosts in a row, so that nothing more is asked of it in this run. */
+/** A service was unreachable or failed for several hosts in a row, so that nothing more is asked of it in this run. */
 export class GivenUpError extends AppError {
-  constructor(service: Service, last: string) {
-    super(
-      `${serviceNames[service]} was given up after failing for ${hostsInARow} hosts in a row; the last failure: ${last}`,
-      'given_up',
-      ExitCode.unavailable,
-    );
+  constructor(service: Service, why: string) {
+    super(`${serviceNames[service]} was given up${why}`, 'given_up', ExitCode.unavailable);
   }
 }
 
@@ -38,7 +34,7 @@ export function createHealth(): Health {
       if (service === 'atp') failing.delete('login');
       return value;
     } catch (error) {
-      if (error instanceof ApiError && error.isOutage) countFailure(error, hostId);
+      if (error instanceof ApiError && isTrouble(error)) countFailure(error, hostId);
       throw error;
     }
   }
@@ -47,7 +43,11 @@ export function createHealth(): Health {
     const hosts = failing.get(error.service) ?? new Set();
     hosts.add(hostId);
     failing.set(error.service, hosts);
-    if (hosts.size >= hostsInARow) ended.set(error.service, new GivenUpError(error.service, error.message));
+    const why = isUnreachable(error)
+      ? `: ${error.message}`
+      : ` after failing for ${hostsInARow} hosts in a row; the last failure: ${error.message}`;
+    if (isUnreachable(error) || hosts.size >= hostsInARow)
+      ended.set(error.service, new GivenUpError(error.service, why));
   }
 
   return {
@@ -66,4 +66,14 @@ export function createHealth(): Health {
     },
     givenUp: () => ended.size > 0,
   };
+}
+
+/** A login that fails is never about the one host that needed it. */
+function isTrouble(error: ApiError): boolean {
+  return error.isOutage || error.service === 'login';
+}
+
+/** No connection came about, several times in a row: it is no better for the other hosts. */
+function isUnreachable({ failure, notDone }: ApiError): boolean {
+  return notDone && (failure === 'network' || failure === 'timeout');
 }
