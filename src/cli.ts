@@ -3,18 +3,28 @@ import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { ExitCode, InterruptedError } from './errors.ts';
 import { parseOptions } from './options.ts';
+import { createSecrets } from './secrets.ts';
+
+/** How often a line of the log is offered to a pipe that is full, ten milliseconds apart; then it is lost. */
+const mostTries = 500;
 
 /** Standard error is written to at once, so that no line is lost however the process ends. */
 function writeErr(text: string): void {
   const bytes = Buffer.from(text);
+  let tries = 0;
   for (let written = 0; written < bytes.length;) {
     try {
       written += writeSync(2, bytes, written);
     } catch (error) {
-      // A full pipe is tried again; a closed one loses the log, not the run.
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
+      // A full pipe is tried again; a closed one, or a reader that has stopped, loses the log and not the run.
+      if (systemCode(error) !== 'EAGAIN' || ++tries > mostTries) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
+}
+
+function systemCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function packageVersion(): string {
@@ -35,15 +45,34 @@ function stopOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+const secrets = createSecrets();
+
+/** What no part of the program has caught. Node.js would print it as it is, with the line of code and all properties. */
+function crash(error: unknown): void {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const plain = stack.replace(/[^\P{Cc}\n]/gu, '');
+  writeErr(secrets.scrub(`a bug in atp: please report it with this stack\n${plain}\n`));
+}
+
+function crashAtOnce(error: unknown): void {
+  crash(error);
+  process.exit(ExitCode.bug);
+}
+
 async function start(): Promise<ExitCode> {
   const version = packageVersion();
-  // A reader that leaves early (`| head`) is no failure.
-  process.stdout.on('error', () => undefined);
+  process.stdout.on('error', (error) => {
+    // A reader that leaves early (`| head`) is no failure.
+    if (systemCode(error) === 'EPIPE') return;
+    writeErr(`atp: standard output cannot be written: ${String(systemCode(error))}\n`);
+  });
   const io = { version, writeErr, writeOut: (text: string) => void process.stdout.write(text) };
   const parsed = parseOptions(process.argv.slice(2), io);
   if ('exit' in parsed) return parsed.exit;
 
   const stop = stopOnSignals();
+  process.on('uncaughtException', crashAtOnce);
+  process.on('unhandledRejection', crashAtOnce);
   const { main } = await import('./main.ts');
   return await main(parsed, {
     ...io,
@@ -52,14 +81,13 @@ async function start(): Promise<ExitCode> {
     uid: process.getuid?.(),
     terminal: isatty(2),
     stop,
+    secrets,
   });
 }
 
 try {
   process.exitCode = await start();
 } catch (error) {
-  writeErr(
-    `a bug in atp: please report it with this stack\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  crash(error);
   process.exitCode = ExitCode.bug;
 }

@@ -77,6 +77,18 @@ export class InterruptedError extends AppError {
   }
 }
 
+/** The run was broken off because it went on long after its time. */
+export class OverdueError extends AppError {
+  constructor() {
+    super(
+      'the run was broken off: long after runTimeoutMinutes, a service was still answering, but never to the end',
+      'overdue',
+      ExitCode.unavailable,
+      'Look with --verbose which calls take so long; the next run goes on with the hosts that are left.',
+    );
+  }
+}
+
 /** A call was not sent because the quota or the run's time does not allow it; the next run does it. */
 export class PostponedError extends AppError {
   constructor(message: string) {
@@ -115,6 +127,8 @@ export interface ApiErrorFields {
   notDone: boolean;
   /** What a network failure was, e.g. `ECONNREFUSED` or a certificate code. */
   cause?: string | undefined;
+  /** True when there was an answer at that address, but its certificate was not accepted. */
+  isUntrusted?: boolean | undefined;
 }
 
 /**
@@ -134,6 +148,7 @@ export class ApiError extends AppError implements ApiErrorFields {
   declare readonly serverTime: number | undefined;
   declare readonly notDone: boolean;
   declare readonly cause: string | undefined;
+  declare readonly isUntrusted: boolean | undefined;
 
   constructor(fields: ApiErrorFields, hint?: string) {
     super(apiMessage(fields), `${fields.service}_${fields.failure}`, ExitCode.unavailable, hint);

@@ -83,9 +83,9 @@ function plainError(error: Error, depth: number): PlainError {
   };
 }
 
-/** JSON escapes the first 32 characters only; terminals obey others as well, and editors hide some. */
-function escapeControls(line: string): string {
-  return line.replace(
+/** Makes JSON fit for a terminal: it escapes the first 32 characters only; terminals obey others as well, and editors hide some. */
+export function escapeControls(json: string): string {
+  return json.replace(
     /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

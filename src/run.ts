@@ -27,6 +27,7 @@ export async function run(
   let fatal: unknown;
   try {
     const selected = await selectHosts(context);
+    context.progress.expect(selected.length);
     const asks = (host: (typeof selected)[number]) =>
       host.reasons.includes('block') || host.reasons.includes('unblock');
     outcomes.push(...(await handleRequests(selected.filter(asks), context)));

@@ -2,7 +2,16 @@ import { ApiError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
 import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
 import { createAtpApi, type AtpCall } from './api.ts';
-import { idOf, listCall, orMissing, readList, readPage, type ListCall } from './lists.ts';
+import {
+  endless,
+  idOf,
+  listCall,
+  longestList,
+  orMissing,
+  readList,
+  readPage,
+  type ListCall,
+} from './lists.ts';
 import { ActionReply, ActionType, AlertReply, MachineReply } from './reply.ts';
 import type { Alert, Machine, MachineAction } from './schema.ts';
 import type { TokenSource } from './token.ts';
@@ -153,6 +162,7 @@ export function createAtpClient(options: {
 
     async listMachines(skip) {
       const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All' };
+      if (skip > longestList) throw endless(call);
       const { items, next } = (await orMissing(readPage(request, call, skip))) ?? {
         items: [],
         next: undefined,

@@ -1,11 +1,13 @@
 import { ApiError } from '../errors.ts';
 import type { HttpResponse } from '../http/http.ts';
-import { readReply, type Call } from '../read-reply.ts';
+import { readReply, unreadable, type Call } from '../read-reply.ts';
 import { apiPath, type AtpApi, type AtpCall } from './api.ts';
 import { Identified, ListReply } from './reply.ts';
 
 /** Largest page that Defender gives (MicrosoftDocs/defender-docs, get-machines and get-machineactions-collection). */
 const largestPage = 10_000;
+/** A longer list is taken for one without an end, and would not fit into memory. */
+export const longestList = 250_000;
 /** What a page of the largest size may take, at a few kilobytes a record. */
 const maxListBytes = 64 * 2 ** 20;
 
@@ -68,8 +70,14 @@ export async function readList<Kept>(
       all.push(...reduce(item));
     }
     skip = seen.size > known ? next : undefined;
+    if (skip !== undefined && seen.size > longestList) throw endless(call);
   }
   return all;
+}
+
+/** The failure of a list that is longer than {@link longestList}. */
+export function endless(call: Pick<ListCall, 'path'>): ApiError {
+  return unreadable(listCall(call), 200, `a list of at most ${longestList} members`);
 }
 
 /** The id of a member of a list, if it has one that can be read. */

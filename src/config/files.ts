@@ -48,7 +48,14 @@ export function ownershipTrouble(file: ReadFile, uid: number | undefined): strin
 /** A warning about a file with secrets that others may read, with the command that mends it; else undefined. */
 export function readabilityWarning(file: ReadFile, uid: number | undefined): string | undefined {
   const mend = uid === undefined ? undefined : howToHide(file, uid);
-  return mend === undefined ? undefined : `${file.path} holds secrets and others may read it: ${mend}`;
+  return mend === undefined ? undefined : `${file.path} ${exposed}: ${mend}`;
+}
+
+const exposed = 'holds secrets and others may read it';
+
+/** Tells whether a warning is one of {@link readabilityWarning}. */
+export function tellsOfReaders(warning: string): boolean {
+  return warning.includes(` ${exposed}: `);
 }
 
 function howToHide({ path, stats }: ReadFile, uid: number): string | undefined {

@@ -1,4 +1,3 @@
-import type { MachineRecord } from './record.ts';
 import { minuteOf, minuteText } from './tags.ts';
 
 /** First line of the program's own note, by which it is found again. */
@@ -109,6 +108,18 @@ export function factLines(facts: NoteFacts): string[] {
 }
 
 /**
+ * Puts the words on how a machine was matched in place of new ones, where the note is about that machine already: what
+ * its `id:` tag leads to was matched in an earlier run.
+ */
+export function keepMatch(lines: readonly string[], earlier: readonly string[], machineId: string): string[] {
+  const [machine, matched] = ([0, 1] as const).map((index) =>
+    earlier.find((line) => line.startsWith(`- **${factLabels[index]}:** `)),
+  );
+  if (matched === undefined || !machine?.includes(`, id ${machineId},`)) return [...lines];
+  return lines.map((line) => (line.startsWith(`- **${factLabels[1]}:** `) ? matched : line));
+}
+
+/**
  * Puts an entry among the others: an action keeps its one line and gets its new state; an event that an
  * interrupted run has already noted within the hour is not noted twice.
  */
@@ -135,10 +146,15 @@ export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: nu
 }
 
 /** Gives every action among the entries the state that Defender records for it. */
-export function syncEntries(entries: readonly NoteEntry[], record: MachineRecord): NoteEntry[] {
+export function syncEntries(
+  entries: readonly NoteEntry[],
+  record: readonly { id: string | null; status: string }[],
+): NoteEntry[] {
   return entries.map((entry) => {
     const recorded = record.find((action) => action.id === entry.action?.id);
-    return recorded ? { ...entry, action: { id: recorded.id, status: recorded.status } } : entry;
+    return recorded && entry.action
+      ? { ...entry, action: { id: entry.action.id, status: recorded.status } }
+      : entry;
   });
 }
 

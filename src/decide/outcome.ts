@@ -219,7 +219,10 @@ export function followedEffect(
     settles: false,
     slot: { kind, status: action.status },
     failure: bad ? kind : 'none',
-    entry: actionEntry(kind, action, owner, kind === 'isolate' ? 'block' : 'unblock', now),
+    // Whoever asked for the cancellation says so in a line of its own.
+    entry: cancelled
+      ? undefined
+      : actionEntry(kind, action, owner, kind === 'isolate' ? 'block' : 'unblock', now),
     action: reported(kind, action),
   };
 }
@@ -243,16 +246,25 @@ export function correctedEffect(action: MachineAction, now: number): Effect {
   };
 }
 
-/** The result, sentence and exit codes of a host to which several things happened. */
+/** Place of a result in the order; isolated and released share one, so that of these what happened last counts. */
+function rankOf(result: Result): number {
+  return results.indexOf(result === 'released' ? 'isolated' : result);
+}
+
+/** Which of two results of a host counts. */
+export function weightier(earlier: Result, later: Result): Result {
+  return rankOf(later) <= rankOf(earlier) ? later : earlier;
+}
+
+/** The result, sentence and exit codes of a host to which several things happened, in the order in which they did. */
 export function summarise(effects: readonly Effect[]): {
   result: Result;
   detail: string;
   exitCodes: ExitCode[];
 } {
-  const rank = (effect: Effect) => results.indexOf(effect.result);
-  const ordered = [...effects].sort((one, other) => rank(one) - rank(other));
+  const ordered = [...effects].sort((one, other) => rankOf(one.result) - rankOf(other.result));
   return {
-    result: ordered[0]?.result ?? 'unchanged',
+    result: effects.map((effect) => effect.result).reduce(weightier, 'unchanged'),
     detail: ordered.map((effect) => effect.detail).join('; '),
     exitCodes: effects.map((effect) => effect.exitCode),
   };

@@ -90,6 +90,20 @@ export function ownAnswer(
   return isLater ? newest : undefined;
 }
 
+/** The pending isolation that a run cancelled for the trigger now on the host before it was killed. */
+export function ownCancellation(
+  record: MachineRecord,
+  { owner, newestOfKind, now }: Pick<RequestContext, 'owner' | 'newestOfKind' | 'now'>,
+): MachineAction | undefined {
+  const newest = newestFirst(record)[0];
+  if (newest?.type !== 'Isolate' || newest.status !== 'Cancelled' || !isCancelledFor(newest, owner))
+    return undefined;
+  const at = newest.updatedAt ?? 0;
+  // The run may have been killed with all but the trigger written: for an hour that is not told from a new request.
+  const isUnanswered = minuteOf(at) > (newestOfKind ?? -Infinity) || now - at < hourMs;
+  return isUnanswered ? newest : undefined;
+}
+
 function decideIsolation(
   record: MachineRecord,
   context: RequestContext,
@@ -119,15 +133,8 @@ function decideRelease(
   if (openRelease) return { kind: 'adopt', action: openRelease };
   if (inForce) return { kind: 'post' };
 
-  const newest = newestFirst(record)[0];
-  if (
-    newest?.type === 'Isolate' &&
-    newest.status === 'Cancelled' &&
-    isCancelledFor(newest, context.owner) &&
-    minuteOf(newest.updatedAt ?? 0) > (context.newestOfKind ?? -Infinity)
-  ) {
-    return { kind: 'cancelled', action: newest };
-  }
+  const cancelled = ownCancellation(record, context);
+  if (cancelled) return { kind: 'cancelled', action: cancelled };
   if (!context.held || reaches(record, context)) return { kind: 'nothing in force' };
   if (context.newestBlock !== undefined && context.now - context.newestBlock < hourMs) {
     const since = minuteText(context.newestBlock);

@@ -42,6 +42,9 @@ export interface DetectClient extends NoteCalls {
 
 const pageSize = 500;
 
+/** More groups than any Detect has: the list is one without an end. */
+const mostGroups = 100_000;
+
 /** Makes the client for one Detect; `http` is for its base URL. */
 export function createDetectClient(options: {
   http: HttpClient;
@@ -127,6 +130,7 @@ export function createDetectClient(options: {
           names.add(group.name);
         // A page without a new group is the end, whatever its link says.
         page = names.size > known ? pageAfter(page, next) : undefined;
+        if (names.size > mostGroups) throw unreadable(callOf(below), reply.status, 'a list that ends');
       }
       return [...names];
     },

@@ -7,13 +7,19 @@ export class ConnectError extends Error {
   readonly hint: string | undefined;
   /** True when another attempt would fail in the same way: a certificate that is not trusted, a login refused. */
   readonly isFinal: boolean;
+  /** True when the other side is there, but its certificate was not accepted. */
+  readonly isUntrusted: boolean;
 
-  constructor(reason: string, options: { hint?: string | undefined; isFinal?: boolean } = {}) {
+  constructor(
+    reason: string,
+    options: { hint?: string | undefined; isFinal?: boolean; isUntrusted?: boolean } = {},
+  ) {
     super(reason);
     this.name = new.target.name;
     this.reason = reason;
     this.hint = options.hint;
     this.isFinal = options.isFinal ?? false;
+    this.isUntrusted = options.isUntrusted ?? false;
   }
 }
 

@@ -65,6 +65,7 @@ export function createDial(options: {
       const isRefused = Boolean(socket.authorizationError);
       throw new ConnectError(code ?? 'a TLS failure', {
         isFinal: isRefused,
+        isUntrusted: isRefused,
         hint: isRefused
           ? certificateHint(service, code, authority)
           : `TLS with ${authority} did not come about. Check ${urlKeys[service]}: is that port one for https?`,

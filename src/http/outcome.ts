@@ -98,7 +98,8 @@ export function judgeAnswer(options: {
 /** Judges an attempt without an answer. `wasSent` tells whether something of the request may have left. */
 export function judgeFailure(call: Call, failure: unknown, wasSent: boolean): Outcome {
   if (failure instanceof ConnectError) {
-    const fields: ApiErrorFields = { ...call, failure: 'network', cause: failure.reason, notDone: true };
+    const { reason: cause, isUntrusted } = failure;
+    const fields: ApiErrorFields = { ...call, failure: 'network', cause, isUntrusted, notDone: true };
     return { error: new ApiError(fields, failure.hint), repeat: failure.isFinal ? 'never' : 'always' };
   }
   const code = errorCode(failure);

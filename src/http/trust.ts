@@ -44,6 +44,7 @@ export function assertPinned(socket: TLSSocket, trust: Trust): void {
   if (presented === expected) return;
   throw new ConnectError('a certificate that is not the pinned one', {
     isFinal: true,
+    isUntrusted: true,
     hint:
       `The SHA-256 fingerprint of the certificate presented is ${withColons(presented)}, ` +
       `detect.fingerprint256 is ${withColons(expected)}. Nothing was sent. If the certificate was replaced on ` +

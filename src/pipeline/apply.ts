@@ -3,6 +3,7 @@ import type { Note } from '../detect/client.ts';
 import {
   factLines,
   isOwnNote,
+  keepMatch,
   parseNote,
   putEntry,
   renderNote,
@@ -129,6 +130,8 @@ async function applySteps(
 
   const requested = plan && (await meetRequest(work, fresh, plan, parts, rules, run));
   if (requested) {
+    // What was still open a moment ago is told by what the request came to.
+    progress.effects = progress.effects.filter(({ result }) => result !== 'unchanged');
     progress.effects.push(requested);
     progress.action = requested.action;
   }
@@ -235,11 +238,16 @@ async function writeNote(
   progress: Progress,
 ): Promise<boolean> {
   const { look } = work;
-  const facts = work.enrich
-    ? factLines(noteFacts(look.resolution, alertSummary(look, run), run.settings.portal))
-    : parts.facts;
+  const { resolution } = look;
+  const found = factLines(noteFacts(resolution, alertSummary(look, run), run.settings.portal));
+  const wasMatched = resolution.kind === 'machine' && resolution.evidence === 'by id';
+  const current = wasMatched ? keepMatch(found, parts.facts, resolution.machine.id) : found;
+  const facts = work.enrich ? current : parts.facts;
   let entries = syncEntries(parts.entries, 'record' in look.record ? look.record.record : []);
-  for (const { entry } of progress.effects) if (entry) entries = putEntry(entries, entry);
+  for (const { entry, action } of progress.effects) {
+    if (entry) entries = putEntry(entries, entry);
+    else if (action) entries = syncEntries(entries, [action]);
+  }
   if (facts.length === 0 && entries.length === 0) return true;
 
   const text = renderNote({ facts, entries, theirs: parts.theirs });
@@ -351,6 +359,9 @@ function enrichedEffect({ resolution }: Look): Effect {
   return { result: 'enriched', detail, exitCode: ExitCode.done, settles: true };
 }
 
+/** A service that asks for more patience than this leaves the hosts concerned to the next run. */
+const longestPauseMs = 60_000;
+
 /** What an error means for the host on which it happened. */
 export function failureEffect(
   error: unknown,
@@ -367,6 +378,10 @@ export function failureEffect(
       ...failed(`${error.message}${error.hint ? ` (${error.hint})` : ''}${done}`),
       exitCode: error.exitCode,
     };
+  }
+  if (error instanceof ApiError && (error.retryAfterMs ?? 0) > longestPauseMs) {
+    const wait = `the service asks to wait for ${Math.ceil((error.retryAfterMs ?? 0) / 60_000)} minutes`;
+    return deferredEffect(`${error.message}; ${wait}${done}`);
   }
   if (error instanceof HostGoneError || error instanceof ApiError) return failed(`${error.message}${done}`);
   if (error instanceof AppError)

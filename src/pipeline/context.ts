@@ -4,6 +4,7 @@ import type { MatchPolicy } from '../decide/match.ts';
 import type { NeverRules } from '../decide/guard.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Log } from '../log.ts';
+import type { Progress } from '../progress.ts';
 import type { Freshness } from './freshness.ts';
 import type { Health } from './health.ts';
 import type { Writer } from './writer.ts';
@@ -40,6 +41,8 @@ export interface RunContext {
   writer: Writer;
   health: Health;
   freshness: Freshness;
+  /** Told how many hosts there are, and of each that is done. */
+  progress: Progress;
   /** No new host is begun after this, milliseconds UTC. */
   deadline: number;
   /** Aborted by SIGINT or SIGTERM, with an `InterruptedError` as its reason. */

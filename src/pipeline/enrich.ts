@@ -27,7 +27,11 @@ export async function enrichAndFollow(
   const inTurn = [...selected].sort(
     (one, other) => run.freshness.lastEnriched(one.host.id) - run.freshness.lastEnriched(other.host.id),
   );
-  return await Promise.all(inTurn.map((host) => limit(() => handleHost(host, { records, inventory }, run))));
+  return await Promise.all(
+    inTurn.map((host) =>
+      limit(() => handleHost(host, { records, inventory }, run).finally(run.progress.done)),
+    ),
+  );
 }
 
 /** What is read once for many hosts. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cache } from '../cache.ts';
 import { carriesContext } from '../decide/tags.ts';
 import type { SelectedHost } from './select.ts';

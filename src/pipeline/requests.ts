@@ -54,7 +54,13 @@ export async function handleRequests(
   );
   const groups = groupByMachine(requests);
   const outcomes = await Promise.all(
-    groups.map((group) => limit(() => applyGroup(group, plans, rules, run))),
+    groups.map((group) =>
+      limit(() =>
+        applyGroup(group, plans, rules, run).finally(() => {
+          group.forEach(run.progress.done);
+        }),
+      ),
+    ),
   );
   return outcomes.flat();
 }

@@ -5,7 +5,7 @@ import type { Owner } from '../decide/comment.ts';
 import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
 import type { Look, RecordRead } from '../decide/plan.ts';
 import { releaseShown } from '../decide/record.ts';
-import { ownAnswer } from '../decide/request.ts';
+import { ownAnswer, ownCancellation } from '../decide/request.ts';
 import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
 import { isHeld, minuteText, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
@@ -58,15 +58,20 @@ export async function resolveHost(
 
   if (id !== undefined && request !== undefined) {
     const record = await resolver.readRecord([id], state);
-    const owner: Owner = { brain: resolver.brain, hostId: host.id };
-    const answer =
-      'record' in record
-        ? ownAnswer(request, record.record, { owner, newestOfKind: state.newest[request] })
-        : undefined;
-    if (answer) return { host, tags, ...(await resolveById(id, state, resolver, record)) };
     // An answer may be hidden in what could not be read: the state is unknown, whatever the address leads to.
     if ('unreadable' in record)
       return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
+
+    const owner: Owner = { brain: resolver.brain, hostId: host.id };
+    const context = { owner, newestOfKind: state.newest[request], now: resolver.now() };
+    if (request === 'release' && ownCancellation(record.record, context))
+      return { host, tags, ...(await resolveById(id, state, resolver, record)) };
+    if (ownAnswer(request, record.record, context)) {
+      // Found by address like in the run that asked, where that still leads there: the note then says the same.
+      const byAddress = await resolveAndRead(host, state, request, resolver);
+      if (machineIdOf(byAddress.resolution) === id) return { tags, ...byAddress };
+      return { host, tags, ...(await resolveById(id, state, resolver, record)) };
+    }
   }
   return { tags, ...(await resolveAndRead(host, state, request, resolver)) };
 }

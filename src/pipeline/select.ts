@@ -7,6 +7,8 @@ import type { RunContext, Triggers } from './context.ts';
 export const reasons = ['tag', 'tc', 'block', 'unblock', 'pending'] as const;
 export type Reason = (typeof reasons)[number];
 
+const mostHosts = 500_000;
+
 export interface SelectedHost {
   host: Host;
   reasons: Reason[];
@@ -16,7 +18,13 @@ export interface SelectedHost {
  * Asks Detect for the hosts that the flags select: every page, before anything is written, because writing changes the
  * result set. The search index tokenises tags and lags, so only what a host's own document says counts.
  */
-export async function selectHosts({ detect, triggers, log }: RunContext): Promise<SelectedHost[]> {
+export async function selectHosts({
+  detect,
+  triggers,
+  log,
+  clock,
+  deadline,
+}: RunContext): Promise<SelectedHost[]> {
   const selected = new Map<number, SelectedHost>();
   const pending = asksForActions(triggers);
   for (const query of buildHostQueries({ ...triggers, pending })) {
@@ -33,8 +41,10 @@ export async function selectHosts({ detect, triggers, log }: RunContext): Promis
         const why = reasonsFor(host, triggers);
         if (why.length > 0) selected.set(host.id, { host, reasons: why });
       }
-      // A page without a new host is the end, whatever its link says.
-      page = seen.size > before ? listed.next : undefined;
+      // A page without a new host is the end, whatever its link says; and so is the time of the run, or a list of
+      // more hosts than any Detect has.
+      const goesOn = seen.size > before && seen.size < mostHosts && clock.now() <= deadline;
+      page = goesOn ? listed.next : undefined;
     }
   }
   return [...selected.values()].sort((one, other) => one.host.id - other.host.id);

@@ -1,5 +1,5 @@
 import { isOpenStatus } from '../decide/tags.ts';
-import { results } from '../decide/outcome.ts';
+import { weightier } from '../decide/outcome.ts';
 import { ApiError } from '../errors.ts';
 import { enrichAndFollow } from './enrich.ts';
 import type { RunContext } from './context.ts';
@@ -45,7 +45,7 @@ function merge({ report, exitCodes }: HostOutcome, later: HostOutcome): void {
   report.tags.added = [...report.tags.added.filter((tag) => !tags.removed.includes(tag)), ...tags.added];
   report.tags.removed = [...new Set([...report.tags.removed, ...tags.removed])];
   report.note = report.note === 'created' ? 'created' : (note ?? report.note);
-  report.result = results.indexOf(result) < results.indexOf(report.result) ? result : report.result;
+  report.result = weightier(report.result, result);
   report.detail = `${report.detail}; ${detail}`;
   exitCodes.push(...later.exitCodes);
 }

@@ -8,7 +8,7 @@ import {
   readComment,
   writeComment,
 } from '../../src/decide/comment.ts';
-import { buildAction, noon, owner, ownComment } from './samples.ts';
+import { anyText, buildAction, noon, owner, ownComment } from './samples.ts';
 
 const comment = {
   kind: 'isolate',
@@ -63,7 +63,7 @@ it.each([
 
 it('reads what it wrote, whatever trigger and name', () => {
   const texts = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 30 }),
+    anyText(30),
     fc.constantFrom('; host 1; ', 'x; tag y', '\u2028Z; ', '$&', ' ', ';', ';;'),
   );
   const comments = fc.record({

@@ -4,6 +4,7 @@ import {
   code,
   factLines,
   isOwnNote,
+  keepMatch,
   parseNote,
   putEntry,
   renderNote,
@@ -14,7 +15,7 @@ import {
   type NoteParts,
 } from '../../src/decide/note.ts';
 import { refusedEntry } from '../../src/decide/outcome.ts';
-import { buildAction, hour, minute, noon } from './samples.ts';
+import { anyText, buildAction, hour, minute, noon } from './samples.ts';
 
 const title = '## Microsoft Defender for Endpoint (atp)';
 const end = '_Kept up to date by atp. Add your own text below this line._';
@@ -244,7 +245,7 @@ describe('a note taken apart', () => {
   const theirs = fc
     .array(
       fc.oneof(
-        fc.string({ unit: 'binary', maxLength: 20 }),
+        anyText(20),
         fc.constantFrom(
           '\n',
           '\r\n',
@@ -408,6 +409,35 @@ it('gives every action the state that Defender records', () => {
     refusal,
     unknown,
   ]);
+});
+
+it('leaves the state of an action alone that has no id yet', () => {
+  expect(syncEntries([isolation, refusal], [{ id: null, status: 'Failed' }])).toEqual([isolation, refusal]);
+});
+
+describe('the words on how a machine was matched', () => {
+  const named = facts.map((line) => line.replace('0e23', '0e23, platform `Windows11`'));
+  const byId = named.map((line) => line.replace(/by address.*/u, 'by its id: tag'));
+
+  it('stay while the note is about the same machine', () => {
+    expect(keepMatch(byId, named, '0e23')).toEqual(named);
+  });
+
+  it.each<[string, string[]]>([
+    ['another machine', named.map((line) => line.replace('id 0e23', 'id 0e24'))],
+    ['a machine whose id is longer', named.map((line) => line.replace('id 0e23', 'id 0e2345'))],
+    ['no machine', []],
+    ['a machine that was not matched', named.slice(0, 1)],
+    ['nobody, though it says how', named.slice(1)],
+  ])('are new when the note was about %s', (_, earlier) => {
+    expect(keepMatch(byId, earlier, '0e23')).toEqual(byId);
+  });
+
+  it('are not made up where there are none', () => {
+    const lines = factLines({ machine: '`laptop-7`, id 0e23, x' });
+
+    expect(keepMatch(lines, named, '0e23')).toEqual(lines);
+  });
 });
 
 it('notes the refusal of a run that was killed only once', () => {

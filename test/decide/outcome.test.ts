@@ -345,17 +345,25 @@ describe('an action that was followed', () => {
     });
   });
 
-  it('that this program cancelled is no failure but a release', () => {
+  it('that this program cancelled is no failure but a release, and its line is that of the cancellation', () => {
     const cancelled = buildAction({ status: 'Cancelled', cancellationComment: ownRelease });
 
-    expect(followedEffect('isolate', 'Pending', cancelled, owner, now)).toMatchObject({
+    expect(followedEffect('isolate', 'Pending', cancelled, owner, now)).toEqual({
       result: 'released',
       detail: 'isolation action-1 went from Pending to Cancelled',
       exitCode: 0,
+      settles: false,
       slot: { kind: 'isolate', status: 'Cancelled' },
       failure: 'none',
-      entry: { what: 'isolation by `analyst@contoso.example`, taken over for tag `block`' },
+      entry: undefined,
+      action: { type: 'isolate', id: 'action-1', status: 'Cancelled' },
     });
+  });
+
+  it("that was taken over without a line in the note is somebody's, for the kind of tag", () => {
+    expect(followedEffect('isolate', 'Pending', buildAction(), owner, now).entry?.what).toBe(
+      'isolation by `analyst@contoso.example`, taken over for tag `block`',
+    );
   });
 
   it('that ended badly failed', () => {

@@ -350,7 +350,9 @@ describe('opposite requests', () => {
 
   it('do not meet in two blocks, in two unblocks, or on machines that are not one', () => {
     const nowhere = { resolution: { kind: 'none', why: 'x' } } as const;
-    const several = { resolution: { kind: 'ambiguous', machines: [buildMachine()], why: 'x' } } as const;
+    const several: Partial<Look> = {
+      resolution: { kind: 'ambiguous', machines: [buildMachine()], why: 'x' },
+    };
 
     expect(opposedHosts([])).toEqual(new Map());
     expect(opposedHosts([asking(1, ['isolate']), asking(2, ['isolate'])])).toEqual(new Map());
@@ -503,7 +505,12 @@ describe('the requests of a run together', () => {
   });
 
   it('count a block that could not be planned as one machine more', () => {
-    const deferred = { kind: 'defer', reason: 'Defender answered 500', exitCode: 1, verdicts: [] } as const;
+    const deferred: RequestPlan = {
+      kind: 'defer',
+      reason: 'Defender answered 500',
+      exitCode: 1,
+      verdicts: [],
+    };
     const failedBlock: RequestHost = { hostId: 2, kinds: ['isolate'], look: failedLook };
     const failedRelease: RequestHost = { hostId: 2, kinds: ['release'], look: failedLook };
 

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MachineAction } from '../../src/atp/schema.ts';
 import { writeComment } from '../../src/decide/comment.ts';
-import { decideRequest, ownAnswer, type Decision, type RequestContext } from '../../src/decide/request.ts';
+import {
+  decideRequest,
+  ownAnswer,
+  ownCancellation,
+  type Decision,
+  type RequestContext,
+} from '../../src/decide/request.ts';
 import { minuteOf, type RequestKind } from '../../src/decide/tags.ts';
 import { buildAction, hour, minute, noon, owner, ownComment } from './samples.ts';
 
@@ -222,14 +228,26 @@ describe('an unblock', () => {
     cancellationComment: ownRelease,
   });
 
-  it('that has cancelled the isolation in a run that was killed is met by it', () => {
-    const met = { kind: 'cancelled', action: cancelledAtNoon };
+  it.each<[string, number | undefined, number, boolean]>([
+    ['no tag', undefined, noon + 9 * hour, true],
+    ['a tag of an earlier minute', noon - minute, noon + 9 * hour, true],
+    ['a tag of the same minute, within the hour', noon, noon + 30_000 + hour - 1, true],
+    ['a tag of a later minute, within the hour', noon + minute, noon + 5 * minute, true],
+    ['a tag of the same minute, an hour later', noon, noon + 30_000 + hour, false],
+    ['a tag of a later minute, an hour later', noon + minute, noon + 2 * hour, false],
+  ])(
+    'that has cancelled the isolation in a run that was killed is met by it: %s',
+    (_, newestOfKind, now, met) => {
+      const context = { newestOfKind, now };
 
-    expect(decide('release', [cancelledAtNoon])).toEqual(met);
-    expect(decide('release', [cancelledAtNoon], { newestOfKind: noon - minute })).toEqual(met);
-    expect(decide('release', [cancelledAtNoon], { newestOfKind: noon })).toEqual(nothingInForce);
-    expect(decide('release', [cancelledAtNoon], { newestOfKind: noon + minute })).toEqual(nothingInForce);
-  });
+      expect(decide('release', [cancelledAtNoon], context)).toEqual(
+        met ? { kind: 'cancelled', action: cancelledAtNoon } : nothingInForce,
+      );
+      expect(ownCancellation([cancelledAtNoon], { owner, ...context })).toBe(
+        met ? cancelledAtNoon : undefined,
+      );
+    },
+  );
 
   it.each<[string, MachineAction[]]>([
     ['for another host', [{ ...cancelledAtNoon, cancellationComment: ownRelease.replace('472', '473') }]],
@@ -237,8 +255,14 @@ describe('an unblock', () => {
     ['and released since', [cancelledAtNoon, release({ createdAt: noon })]],
     ['before another isolation Failed', [cancelledAtNoon, isolation({ createdAt: noon, status: 'Failed' })]],
     ['at a time that is not known', [{ ...cancelledAtNoon, updatedAt: undefined }]],
+    ['in vain', [{ ...cancelledAtNoon, status: 'Failed' }]],
   ])('is not met by an isolation that was cancelled %s', (_, record) => {
     expect(decide('release', record, { newestOfKind: noon - minute })).toEqual(nothingInForce);
+    expect(ownCancellation(record, { ...untouched, newestOfKind: noon - minute })).toBeUndefined();
+  });
+
+  it('is met by no cancellation when nothing is recorded', () => {
+    expect(ownCancellation([], untouched)).toBeUndefined();
   });
 
   it('is not met by a release that was cancelled for it', () => {

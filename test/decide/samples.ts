@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { Machine, MachineAction } from '../../src/atp/schema.ts';
 import type { Owner } from '../../src/decide/comment.ts';
 import type { Artifact, Host } from '../../src/detect/schema.ts';
@@ -78,4 +79,12 @@ export function buildAction(fields: Partial<MachineAction> = {}): MachineAction 
     updatedAt: createdAt,
     ...fields,
   };
+}
+
+/** Text of any characters, halves of surrogate pairs included; fast-check's own takes a second to begin. */
+export function anyText(maxLength: number): fc.Arbitrary<string> {
+  const character = fc
+    .oneof(fc.nat({ max: 0x7f }), fc.nat({ max: 0x2fff }), fc.nat({ max: 0x10ffff }))
+    .map((point) => String.fromCodePoint(point));
+  return fc.array(character, { maxLength }).map((characters) => characters.join(''));
 }

@@ -35,8 +35,6 @@ export function castWorld(simulator: Simulator): Scene[] {
     notes: ['Anna called: saw a strange pop-up. I am on it. (Kim)'],
   });
   const annasLaptop = machine(anna, 'laptop-anna', { riskScore: 'High', exposureLevel: 'Medium' });
-  world.addAlert({ machineId: annasLaptop.id, severity: 'High' });
-  world.addAlert({ machineId: annasLaptop.id, severity: 'Low', status: 'Resolved' });
   scene({
     host: anna,
     machine: annasLaptop,
@@ -65,7 +63,7 @@ export function castWorld(simulator: Simulator): Scene[] {
     host: shared,
     machine: undefined,
     asks: 'tell me about it',
-    outcome: 'two machines on one address, no guess made',
+    outcome: 'two machines on one address: no guess',
     carries: ['ATP_MultipleSensors_SameIP'],
     lacks: ['host_context', 'computerDnsName: '],
     isolated: false,
@@ -77,7 +75,7 @@ export function castWorld(simulator: Simulator): Scene[] {
   scene({
     host: grace,
     machine: gracesMachine,
-    asks: '(nobody: scores 92 / 88)',
+    asks: '(nobody: scores 92 and 88)',
     outcome: 'two on one address, one has its name',
     carries: ['computerDnsName: dev-grace'],
     lacks: ['ATP_'],
@@ -88,7 +86,9 @@ export function castWorld(simulator: Simulator): Scene[] {
     tags: ['block', 'Incident 1207'],
     notes: ['Beacon every 60 s. Cut it off. (Kim)'],
   });
-  const bobsMachine = machine(bob, 'ws-bob');
+  const bobsMachine = machine(bob, 'ws-bob', { riskScore: 'High' });
+  world.addAlert({ machineId: bobsMachine.id, severity: 'High' });
+  world.addAlert({ machineId: bobsMachine.id, severity: 'Low', status: 'Resolved' });
   scene({
     host: bob,
     machine: bobsMachine,
@@ -146,7 +146,7 @@ export function castWorld(simulator: Simulator): Scene[] {
     host: olga,
     machine: olgasMachine,
     asks: 'isolate it',
-    outcome: 'Kim did so in the portal: not done twice',
+    outcome: 'Kim did it in the portal: not repeated',
     carries: ['isolation: Succeeded', 'Manual block:'],
     lacks: ['block'],
     isolated: true,
@@ -187,7 +187,7 @@ export function castWorld(simulator: Simulator): Scene[] {
   scene({
     host: kiosk,
     machine: kioskMachine,
-    asks: 'release it (old Python tool)',
+    asks: 'release it (Python tool)',
     outcome: 'released, found by its id: tag',
     carries: ['release: Succeeded', 'Manual block:', 'Manual unblock:'],
     lacks: ['unblock'],
@@ -226,7 +226,7 @@ export function castWorld(simulator: Simulator): Scene[] {
     host: hugo,
     machine: hugosMachine,
     asks: 'isolate it and release it',
-    outcome: 'conflict: a person must decide, tags stay',
+    outcome: 'conflict: both tags stay, you decide',
     carries: ['block', 'unblock'],
     lacks: ['isolation: ', 'Manual '],
     isolated: false,
@@ -237,7 +237,7 @@ export function castWorld(simulator: Simulator): Scene[] {
   scene({
     host: till,
     machine: tillMachine,
-    asks: '(nobody: its tags only look so)',
+    asks: '(nobody; tags look alike)',
     outcome: 'left alone',
     carries: ['do not block', 'Manual blocklist entry', 'id: badge 4711'],
     lacks: ['computerDnsName: '],

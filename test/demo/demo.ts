@@ -2,251 +2,119 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isObject, parseJson } from '../simulator/json.ts';
-import { isOwnNote, isOwnTag } from '../simulator/own-forms.ts';
 import { spawnAtp, type RunningAtp, type RunResult } from '../simulator/run-atp.ts';
 import { createSimulator, type Simulator } from '../simulator/simulator.ts';
 import type { Snapshot } from '../simulator/world.ts';
 import { castWorld, type Scene } from './cast.ts';
-import { createPage, cut, type Page } from './page.ts';
+import { createPage, type Page } from './page.ts';
+import { machineState, showHosts, showOverview, tagChange } from './show.ts';
+import { countOfPeople, findComplaints } from './verdict.ts';
 
-const typicalLine = [
-  '--tag',
-  'host_context',
-  '--tc',
-  '75',
-  '75',
-  '--blocktag',
-  'block',
-  '--unblocktag',
-  'unblock',
-];
-/** Hosts are refused, in conflict and given up in this world: the code that asks for a person's eye. */
+const flags = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock';
+/** Some requests in this world are refused, contradict each other or have failed: the code that asks for a person. */
 const expectedCode = 1;
-/** The hosts whose plan is printed as the command prints it, and the one whose note is. */
+/** Hosts whose plan is shown as the dry run prints it. */
 const shownPlans = ['WS-BOB', 'SRV-DC01'];
-const shownNote = 'WS-BOB';
 
+/** What the acts of the demo share. */
 interface Demo {
   simulator: Simulator;
-  scenes: Scene[];
+  scenes: readonly Scene[];
   page: Page;
-  /** Home of all runs, so that the second has the token of the first. */
-  home: string;
-  /** What was not as it must be. */
   complaints: string[];
-  run(args: readonly string[]): Promise<RunResult>;
+  /** Runs the built command to its end, and complains of an exit code that is not the expected one. */
+  run(flags: string): Promise<RunResult>;
 }
 
 /** Tells the whole story; true when everything was as it must be. */
 async function tell(demo: Demo): Promise<boolean> {
-  const { simulator, scenes, page } = demo;
+  const { simulator, scenes, page, complaints } = demo;
   const { world } = simulator;
   const before = world.snapshot();
-  const machinesBefore = scenes.map(machineState);
+  const machinesBefore = scenes.map((scene) => machineState(scene));
 
-  page.line(page.paint('bold', 'atp: tags on hosts in Vectra Cognito Detect become answers from Defender'));
+  page.line(
+    page.paint('bold', 'atp: a tag on a host in Vectra Cognito Detect, and Microsoft Defender answers'),
+  );
   page.line();
-  page.line(
-    'An analyst tags a host in Detect. Every few minutes cron runs atp, which asks Microsoft Defender for',
+  page.text(
+    'An analyst tags a host in Detect. Every few minutes cron runs atp: it asks Microsoft Defender for Endpoint ' +
+      'which machine that is, writes the answer on the host as tags and a note, and isolates or releases the machine ' +
+      'if that was asked for. Here both services are simulated on this computer; the atp command is the real one.',
   );
-  page.line(
-    'Endpoint who that host is, writes the answer on the host as tags and a note, and isolates or releases',
-  );
-  page.line(
-    'its machine if that was asked for. Here both services are simulated on this computer; atp is real.',
-  );
-
   await dryRun(demo, before);
   await realRun(demo);
   const afterRun = world.snapshot();
-  showHosts(demo, before, afterRun, machinesBefore);
+  showHosts(page, scenes, machinesBefore, before, afterRun);
   world.settleActions();
   await nextTick(demo, afterRun);
+
+  page.heading('At a glance');
   const after = world.snapshot();
-  showOverview(demo, machinesBefore, after);
-  return verdict(demo, before, after);
+  showOverview(page, scenes, machinesBefore);
+  complaints.push(...findComplaints(simulator, scenes, before, after));
+  page.line();
+  if (complaints.length === 0) {
+    const { tags, notes } = countOfPeople(simulator, after);
+    page.text(
+      `${page.paint('green', 'Checked:')} the ${tags} tags and ${notes} notes of people are byte for byte what they were; ` +
+        'no machine was isolated twice or against a guard rail; each host came to what the table says.',
+    );
+    page.line('The next step: README.md, "Setting it up".');
+  } else {
+    page.line(page.paint('red', 'Not as it must be:'));
+    for (const complaint of complaints) page.text(`- ${complaint}`, '  ');
+  }
+  return complaints.length === 0;
 }
 
 async function dryRun({ simulator, page, run, complaints }: Demo, before: Snapshot): Promise<void> {
   page.heading('1. A dry run: what would it do?');
-  page.command(`atp --dry-run ${typicalLine.join(' ')}`);
-  const { stdout } = await run(['--dry-run', ...typicalLine]);
+  page.command(`atp --dry-run ${flags}`);
+  const { stdout } = await run(`--dry-run ${flags}`);
   const plans = stdout.trimEnd().split('\n\n');
   for (const name of shownPlans) {
     const plan = plans.find((block) => block.split('\n', 1)[0]?.includes(` ${name} `));
     if (plan === undefined) complaints.push(`the dry run prints no plan for ${name}`);
+    for (const text of plan?.split('\n') ?? []) {
+      const isTitle = !text.startsWith(' ');
+      page.text(text.trimStart(), isTitle ? '  ' : '    ', isTitle ? 'bold' : undefined);
+    }
     page.line();
-    for (const text of plan?.split('\n') ?? []) page.line(`  ${cut(text, 98)}`);
   }
+  page.line(page.paint('dim', `  … and ${plans.length - shownPlans.length} more hosts in this way.`));
   page.line();
-  page.line(page.paint('dim', `  … and ${plans.length - shownPlans.length} more hosts in the same way`));
+
   const { ledger, world } = simulator;
+  const writes = ledger.writes().length;
+  page.text(`The services got ${ledger.entries.length} requests, ${writes} of them to change something.`);
   const isUntouched = JSON.stringify(world.snapshot()) === JSON.stringify(before);
-  if (ledger.writes().length > 0 || !isUntouched) complaints.push('the dry run wrote something');
-  page.line();
-  page.line(
-    `Detect and Defender got ${ledger.entries.length} questions and ${ledger.writes().length} writes.`,
-  );
+  if (writes > 0 || !isUntouched) complaints.push('the dry run changed something');
 }
 
 async function realRun({ page, run }: Demo): Promise<void> {
-  page.heading('2. The same for real, as cron runs it');
-  page.command(`atp ${typicalLine.join(' ')}`);
-  const result = await run(typicalLine);
+  page.heading('2. For real, as cron runs it');
+  page.command(`atp ${flags}`);
+  page.text(summaryOf(await run(flags)), '  ');
   page.line();
-  page.line(`  ${summaryOf(result)}`);
-  page.line();
-  page.line(
-    'Exit code 1: something was refused or contradicts itself, so that a person should look. The hosts,',
+  page.text(
+    'The exit code says that a person should look: something was refused, has failed or contradicts itself. ' +
+      'Host by host, with what went (-), came (+) and stayed (=):',
   );
-  page.line(
-    `with tags removed (${page.paint('red', '-')}), added (${page.paint('green', '+')}) and left alone (=):`,
-  );
-}
-
-function showHosts({ scenes, page }: Demo, before: Snapshot, after: Snapshot, machines: string[]): void {
-  for (const [at, scene] of scenes.entries()) {
-    const { host, asks } = scene;
-    const had = before.hosts[host.id];
-    const has = after.hosts[host.id];
-    if (!had || !has) continue;
-    page.line();
-    const state = waitingAction(scene, after) ?? machineState(scene);
-    const machine = scene.machine ? `its machine: ${change(machines[at] ?? '', state)}` : '';
-    page.line(`  ${page.paint('bold', host.name.padEnd(13))} ${asks.padEnd(29)} ${machine}`);
-    const gone = had.tags.filter((tag) => !has.tags.includes(tag));
-    const added = has.tags.filter((tag) => !had.tags.includes(tag));
-    page.items('-', gone.map(short), 'red');
-    page.items('+', added.map(short), 'green');
-    page.items('=', has.tags.filter((tag) => had.tags.includes(tag)).map(short), undefined);
-    const notes = notesLine(had.notes, has.notes);
-    if (notes !== '') page.line(`    ${notes}`);
-    if (host.name !== shownNote) continue;
-    const own = has.notes.find(({ note }) => isOwnNote(note));
-    for (const text of own?.note.split('\n').filter((row) => row !== '') ?? [])
-      page.line(page.paint('dim', `      | ${cut(text, 90)}`));
-  }
-}
-
-function notesLine(before: Snapshot['hosts'][string]['notes'], after: typeof before): string {
-  const theirs = after.filter(({ note }) => !isOwnNote(note)).length;
-  const own = after.find(({ note }) => isOwnNote(note));
-  const had = before.find(({ note }) => isOwnNote(note));
-  const parts = [
-    ...(theirs > 0 ? [`${theirs} by an analyst, untouched`] : []),
-    ...(own ? [had ? "atp's, updated" : "atp's, new"] : []),
-  ];
-  return parts.length > 0 ? `notes: ${parts.join('; ')}` : '';
 }
 
 async function nextTick({ simulator, scenes, page, run }: Demo, before: Snapshot): Promise<void> {
-  page.heading('3. The next tick of cron: Defender has carried out what it could, atp follows');
-  page.command(`atp ${typicalLine.join(' ')}`);
-  const result = await run(typicalLine);
-  page.line();
-  page.line(`  ${summaryOf(result)}`);
+  page.heading('3. The next tick of cron: the machines that are online have obeyed, and atp follows up');
+  page.command(`atp ${flags}`);
+  page.text(summaryOf(await run(flags)), '  ');
   page.line();
   const after = simulator.world.snapshot();
   for (const { host } of scenes) {
-    const had = before.hosts[host.id]?.tags ?? [];
-    const has = after.hosts[host.id]?.tags ?? [];
-    const gone = had.filter((tag) => !has.includes(tag));
-    const added = has.filter((tag) => !had.includes(tag));
+    const { gone, added } = tagChange(before.hosts[host.id]?.tags ?? [], after.hosts[host.id]?.tags ?? []);
     if (gone.length + added.length === 0) continue;
-    const words = `${page.paint('red', gone.join(', '))} -> ${page.paint('green', added.join(', '))}`;
-    page.line(`  ${host.name.padEnd(13)} ${words}`);
+    const words = `${page.paint('red', `- ${gone.join(' | ')}`)}   ${page.paint('green', `+ ${added.join(' | ')}`)}`;
+    page.line(`  ${page.paint('bold', host.name.padEnd(13))} ${words}`);
   }
-}
-
-function showOverview({ scenes, page }: Demo, machinesBefore: string[], after: Snapshot): void {
-  page.heading('At a glance');
-  const widths = [13, 28, 41];
-  function row(cells: readonly string[]): string {
-    return `  ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' ')}`.trimEnd();
-  }
-  page.line(page.paint('dim', row(['HOST', 'SOMEBODY ASKED', 'WHAT CAME OF IT', 'MACHINE'])));
-  for (const [at, scene] of scenes.entries()) {
-    const state = machineState(scene);
-    const was = machinesBefore[at] ?? '';
-    const machine = scene.machine && after.machines[scene.machine.id] ? change(was, state) : '-';
-    const text = row([scene.host.name, scene.asks, scene.outcome, machine]);
-    page.line(was === state ? text : text.replace(machine, page.paint('bold', machine)));
-  }
-}
-
-/** Compares what must not have changed byte for byte, and what was promised with what is. */
-function verdict(demo: Demo, before: Snapshot, after: Snapshot): boolean {
-  const { simulator, scenes, page, complaints } = demo;
-  const { world } = simulator;
-  complaints.push(...world.violations);
-  if (foreignBytes(simulator, before) !== foreignBytes(simulator, after)) {
-    complaints.push('tags or notes of people are not what they were');
-  }
-  for (const scene of scenes) complaints.push(...brokenPromises(scene));
-
-  page.line();
-  if (complaints.length === 0) {
-    const tags = scenes.flatMap(({ host }) => before.hosts[host.id]?.tags ?? []);
-    const foreign = tags.filter((tag) => isForeign(simulator, tag)).length;
-    const notes = scenes.flatMap(({ host }) => before.hosts[host.id]?.notes ?? []).length;
-    page.line(
-      `${page.paint('green', 'Checked:')} the ${foreign} tags and ${notes} notes of people are byte for byte what they were, no machine was`,
-    );
-    page.line('isolated twice or against a guard rail, and every host came to what the table says.');
-    page.line();
-    page.line('README.md says how to set it up for real.');
-    return true;
-  }
-  page.line(page.paint('red', 'NOT AS IT MUST BE:'));
-  for (const complaint of complaints) page.line(`  - ${complaint}`);
-  return false;
-}
-
-function isForeign({ settings }: Simulator, tag: string): boolean {
-  return !isOwnTag(tag) && !settings.triggers.includes(tag);
-}
-
-/** What belongs to people, as one text. */
-function foreignBytes(simulator: Simulator, { hosts }: Snapshot): string {
-  return JSON.stringify(
-    Object.entries(hosts).map(([id, { tags, notes }]) => ({
-      id,
-      tags: tags.filter((tag) => isForeign(simulator, tag)),
-      notes: notes.filter(({ note }) => !isOwnNote(note)),
-    })),
-  );
-}
-
-function brokenPromises({ host, machine, carries, lacks, isolated }: Scene): string[] {
-  const missing = carries.filter((start) => !host.tags.some((tag) => tag.startsWith(start)));
-  const extra = host.tags.filter((tag) => lacks.some((start) => tag.startsWith(start)));
-  return [
-    ...missing.map((start) => `${host.name} has no tag "${start}…"`),
-    ...extra.map((tag) => `${host.name} still has, or got, the tag "${tag}"`),
-    ...(machine && machine.isolated !== isolated
-      ? [`the machine of ${host.name} is ${machine.isolated ? '' : 'not '}isolated`]
-      : []),
-  ];
-}
-
-function machineState({ machine }: Scene): string {
-  if (!machine) return '-';
-  return machine.isolated ? 'ISOLATED' : machine.online ? 'online' : 'offline';
-}
-
-/** What is asked of the machine and not yet done. */
-function waitingAction({ machine }: Scene, { actions }: Snapshot): string | undefined {
-  const open = actions.find(({ machineId, status }) => machineId === machine?.id && status === 'Pending');
-  return open && (open.type === 'Isolate' ? 'isolation asked for' : 'release asked for');
-}
-
-function change(was: string, is: string): string {
-  return was === is ? is : `${was} -> ${is}`;
-}
-
-/** Machine ids are 40 digits, which tell a person nothing. */
-function short(tag: string): string {
-  return tag.replace(/^(id: [0-9a-f]{6})[0-9a-f]{34}$/, '$1…');
 }
 
 /** The closing line of the command's log. */
@@ -256,42 +124,41 @@ function summaryOf({ stderr }: RunResult): string {
 }
 
 async function main(): Promise<number> {
+  const stop = new AbortController();
+  let running: RunningAtp | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      stop.abort();
+      // It takes its own leave, and its configuration is then removed.
+      running?.child.kill(signal);
+    });
+  }
+  // One home for all runs, so that the second has the token of the first, as under cron.
   const home = mkdtempSync(join(tmpdir(), 'atp-demo-'));
   const simulator = await createSimulator();
-  const complaints: string[] = [];
-  let running: RunningAtp | undefined;
-  let interrupted: number | undefined;
-  // The command gets a terminal's Ctrl-C too, and cleans up behind itself; the demo only waits for that.
-  process.on('SIGINT', () => (interrupted = 130));
-  process.on('SIGTERM', () => {
-    interrupted = 143;
-    running?.child.kill('SIGTERM');
-  });
   const overrides = { isolation: { never: { osPlatforms: ['WindowsServer*'] } } };
+  const complaints: string[] = [];
+
+  async function run(given: string): Promise<RunResult> {
+    stop.signal.throwIfAborted();
+    running = spawnAtp(given.split(' '), { simulator, overrides, home });
+    const result = await running.result;
+    stop.signal.throwIfAborted();
+    if (result.code !== expectedCode) {
+      complaints.push(`atp ${given} ended with ${result.code ?? 'no'} code instead of ${expectedCode}`);
+      process.stderr.write(result.stderr);
+    }
+    return result;
+  }
+
   try {
-    const good = await tell({
-      simulator,
-      scenes: castWorld(simulator),
-      page: createPage(),
-      home,
-      complaints,
-      async run(args) {
-        running = spawnAtp(args, { simulator, overrides, home });
-        const result = await running.result;
-        if (interrupted !== undefined) throw new Error('interrupted');
-        if (result.code !== expectedCode) {
-          complaints.push(
-            `exit code ${result.code ?? 'none'} instead of ${expectedCode} of: atp ${args.join(' ')}`,
-          );
-          process.stderr.write(result.stderr);
-        }
-        return result;
-      },
-    });
-    return good ? 0 : 1;
+    const scenes = castWorld(simulator);
+    const isGood = await tell({ simulator, scenes, page: createPage(), complaints, run });
+    return isGood ? 0 : 1;
   } catch (error) {
-    if (interrupted === undefined) throw error;
-    return interrupted;
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write('interrupted\n');
+    return 1;
   } finally {
     await simulator.close();
     rmSync(home, { recursive: true, force: true });

@@ -1,19 +1,19 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
-type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'cyan';
 
 /** Where the demo writes: a terminal gets colours, everything else plain text; no line is wider than 100 columns. */
 export interface Page {
   line(text?: string): void;
+  /** Text of any length, behind an indent; lines after the first hang by two columns where there is one. */
+  text(text: string, indent?: string, style?: Style): void;
   heading(text: string): void;
   /** A command as it is typed. */
   command(text: string): void;
-  /** Items behind a mark, as many on a line as fit; nothing for no items. */
-  items(mark: string, items: readonly string[], style: Style | undefined): void;
   paint(style: Style, text: string): string;
 }
 
-export const columns = 100;
+const columns = 100;
 
 /** Makes the page on standard output. */
 export function createPage(): Page {
@@ -27,12 +27,16 @@ export function createPage(): Page {
   }
 
   function line(text = ''): void {
-    stdout.write(`${text}\n`);
+    stdout.write(`${text.trimEnd()}\n`);
   }
 
   return {
     line,
     paint,
+    text(text, indent = '', style) {
+      const later = indent === '' ? '' : `${indent}  `;
+      for (const row of rowsOf(text, indent, later)) line(style ? paint(style, row) : row);
+    },
     heading(text) {
       line();
       line(paint('bold', text));
@@ -40,32 +44,33 @@ export function createPage(): Page {
     },
     command(text) {
       line(`$ ${paint('cyan', text)}`);
-    },
-    items(mark, items, style) {
-      for (const row of rowsOf(items, columns - 6)) {
-        line(`    ${style ? paint(style, `${mark} ${row}`) : `${mark} ${row}`}`);
-      }
+      line();
     },
   };
 }
 
-const between = '  |  ';
-
-/** Items in rows of a width; an item alone that is wider is cut. */
-function rowsOf(items: readonly string[], width: number): string[] {
+/** The text in rows, broken at blanks but not at no-break spaces; a word that no row can hold is cut. */
+function rowsOf(text: string, first: string, later: string): string[] {
   const rows: string[] = [];
-  for (const item of items.map((text) => cut(text, width))) {
-    const row = rows.at(-1);
-    if (row !== undefined && row.length + between.length + item.length <= width) {
-      rows[rows.length - 1] = row + between + item;
-    } else {
-      rows.push(item);
+  let row = first;
+  let isEmpty = true;
+  for (const long of text.split(' ')) {
+    const word = cut(long, columns - later.length);
+    if (!isEmpty && width(row) + 1 + width(word) > columns) {
+      rows.push(row);
+      row = later;
+      isEmpty = true;
     }
+    row += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
   }
-  return rows;
+  return [...rows, row].map((full) => full.replaceAll('\u00a0', ' '));
 }
 
-/** The text, at most so long. */
-export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+function width(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
+function cut(text: string, room: number): string {
+  return width(text) <= room ? text : `${text.slice(0, room - 1)}…`;
 }

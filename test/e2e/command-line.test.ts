@@ -24,11 +24,7 @@ afterAll(async () => {
 describe('wrong usage', () => {
   it.for<[line: string, args: string[], message: string]>([
     ['an unknown flag', ['--blok', 'x'], `unknown option '--blok'`],
-    [
-      'an unknown flag beside good ones',
-      ['--tag', 'x', '--unisolate'],
-      `unknown option '--unisolate'`,
-    ],
+    ['an unknown flag beside good ones', ['--tag', 'x', '--unisolate'], `unknown option '--unisolate'`],
     ['an abbreviated flag', ['--unblock', 'x'], `unknown option '--unblock' (Did you mean --unblocktag?)`],
     [
       'one score',
@@ -89,8 +85,16 @@ describe('wrong usage', () => {
       ['--tag', 'please', 'isolate'],
       'unexpected argument "isolate"; a tag with blanks needs quotes',
     ],
-    ['seconds in letters', ['--tag', 'x', '--wait', 'soon'], '--wait takes whole seconds from 0 to 3600, not "soon"'],
-    ['loud and quiet at once', ['--tag', 'x', '--verbose', '--quiet'], '--verbose and --quiet exclude each other'],
+    [
+      'seconds in letters',
+      ['--tag', 'x', '--wait', 'soon'],
+      '--wait takes whole seconds from 0 to 3600, not "soon"',
+    ],
+    [
+      'loud and quiet at once',
+      ['--tag', 'x', '--verbose', '--quiet'],
+      '--verbose and --quiet exclude each other',
+    ],
   ])('%s ends with 64 and one line', async ([, args, message]) => {
     const result = await run(simulator, args);
 

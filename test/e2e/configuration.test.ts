@@ -25,7 +25,10 @@ async function save(file: string, content: unknown, mode = 0o600): Promise<void>
 }
 
 /** A run with the file of that name, of which nothing may have come. */
-async function refused(home: string, args: readonly string[] = ['--config', 'config.json']): Promise<unknown> {
+async function refused(
+  home: string,
+  args: readonly string[] = ['--config', 'config.json'],
+): Promise<unknown> {
   simulator.ledger.clear();
   const result = await runAtp(['--tag', 'host_context', ...args], { home, cwd: home });
   expect(result).toMatchObject({ code: 78, stdout: '' });
@@ -37,12 +40,14 @@ async function refused(home: string, args: readonly string[] = ['--config', 'con
 }
 
 const notValid = (home: string, ...problems: string[]) => ({
-  msg: [`the configuration ${join(home, 'config.json')} is not valid:`, ...problems.map((text) => `- ${text}`)].join(
-    '\n',
-  ),
+  msg: [
+    `the configuration ${join(home, 'config.json')} is not valid:`,
+    ...problems.map((text) => `- ${text}`),
+  ].join('\n'),
 });
 
-const startHint = 'Start from config.example.json, and name the file with --config or $ATP_CONFIG if it lies elsewhere.';
+const startHint =
+  'Start from config.example.json, and name the file with --config or $ATP_CONFIG if it lies elsewhere.';
 
 describe('a configuration that cannot be read ends with 78', () => {
   it('when the named file is missing, and no other is tried', async ({ home }) => {
@@ -58,7 +63,10 @@ describe('a configuration that cannot be read ends with 78', () => {
     const tried = ['config.json', '.config/atp/config.json'].map((path) => join(home, path));
 
     expect(await refused(home, [])).toEqual({
-      msg: ['no configuration; tried', ...[...tried, '/etc/atp/config.json'].map((path) => `- ${path}: there is no such file`)].join('\n'),
+      msg: [
+        'no configuration; tried',
+        ...[...tried, '/etc/atp/config.json'].map((path) => `- ${path}: there is no such file`),
+      ].join('\n'),
       hint: startHint,
     });
   });
@@ -173,7 +181,10 @@ describe('a configuration that is not valid ends with 78', () => {
   });
 
   it('because a file for a secret is empty', async ({ home }) => {
-    await save(join(home, 'config.json'), simulator.config({ detect: { token: undefined, tokenFile: 'token' } }));
+    await save(
+      join(home, 'config.json'),
+      simulator.config({ detect: { token: undefined, tokenFile: 'token' } }),
+    );
     await save(join(home, 'token'), '\n');
 
     expect(await refused(home)).toEqual(notValid(home, 'detect.tokenFile: the file named there is empty'));
@@ -206,7 +217,13 @@ describe('a good configuration', () => {
   });
 
   it.for<[line: string, files: string[], env: Record<string, string>, args: string[], expected: string]>([
-    ['--config before $ATP_CONFIG', ['a.json', 'b.json', 'config.json'], { ATP_CONFIG: 'b.json' }, ['--config', 'a.json'], 'a.json'],
+    [
+      '--config before $ATP_CONFIG',
+      ['a.json', 'b.json', 'config.json'],
+      { ATP_CONFIG: 'b.json' },
+      ['--config', 'a.json'],
+      'a.json',
+    ],
     ['$ATP_CONFIG before ./config.json', ['b.json', 'config.json'], { ATP_CONFIG: 'b.json' }, [], 'b.json'],
     [
       './config.json before that of the user',
@@ -283,7 +300,9 @@ describe('a good configuration', () => {
     const services = await start();
     services.world.addPair({ tags: ['host_context'] });
 
-    const result = await run(services, ['--tag', 'host_context'], { overrides: { detect: { insecure: true } } });
+    const result = await run(services, ['--tag', 'host_context'], {
+      overrides: { detect: { insecure: true } },
+    });
 
     expect(result.code).toBe(0);
     expect(logOf(result).filter(({ level }) => level === 'warn')).toHaveLength(1);

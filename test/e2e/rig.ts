@@ -7,14 +7,14 @@ import type { SimHost } from '../simulator/hosts.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
 import type { SimMachine } from '../simulator/machines.ts';
 import { runAtp, type RunOptions, type RunResult } from '../simulator/run-atp.ts';
+import { isOwnTag } from '../simulator/own-forms.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
 
-// Every test starts at least one process, and all of them share the processors with the other files' processes.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+// Every test starts a process, and many of these wait for most of their time: for the pauses before a call is repeated.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000, maxConcurrency: 12 });
 
 /** The production line that the README shows. */
-export const typicalLine =
-  '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
+export const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
 
 /** `it` with what most tests need; both are taken away when the test is over. */
 export const it = base.extend<{
@@ -108,6 +108,22 @@ export function contextOf(machine: SimMachine): string[] {
     `exposureLevel: ${machine.exposureLevel ?? 'Unknown'}`,
     `id: ${machine.id}`,
   ];
+}
+
+/**
+ * A host's tags in two parts: those that the program writes, whose order is of no matter, and everybody else's, which
+ * must stay as they are.
+ */
+export function tagsOf({ tags }: Pick<SimHost, 'tags'>): { own: string[]; others: string[] } {
+  return {
+    own: tags.filter((tag) => isOwnTag(tag)).toSorted(),
+    others: tags.filter((tag) => !isOwnTag(tag)),
+  };
+}
+
+/** What {@link tagsOf} is to be. */
+export function tags(others: readonly string[], own: readonly string[]): ReturnType<typeof tagsOf> {
+  return { own: own.toSorted(), others: [...others] };
 }
 
 /** A time as history tags have it: `2026-11-24 12:05`. */

@@ -1,0 +1,120 @@
+import { createAtpClient, type AtpClient } from './atp/client.ts';
+import { createTokenSource, type TokenSource } from './atp/token.ts';
+import type { Cache } from './cache.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { createDetectClient, type DetectClient } from './detect/client.ts';
+import { ApiError, type Service } from './errors.ts';
+import { createHttp, type HttpClient } from './http/http.ts';
+import type { Limiter } from './http/limiter.ts';
+import type { Log } from './log.ts';
+import type { Secrets } from './secrets.ts';
+
+/** What came of a request, retries included. */
+export interface HttpOutcome {
+  /** Value of the `Date` header, milliseconds UTC. */
+  serverTime: number | undefined;
+  failure: ApiError | undefined;
+}
+
+export interface Clients {
+  detect: DetectClient;
+  atp: AtpClient;
+  token: TokenSource;
+}
+
+/** Detect answers a single client; more at a time only queue there. */
+const detectConcurrency = 10;
+const microsoftConcurrency = 10;
+
+/** Builds the clients of the three services; nothing is sent until something is asked of them. */
+export function createClients(
+  config: Config,
+  parts: {
+    clock: Clock;
+    limiter: Limiter;
+    cache: Cache;
+    /** Counts the requests sent. */
+    calls: Record<Service, number>;
+    log: Log;
+    secrets: Secrets;
+    stop: AbortSignal;
+    /** Told of the end of each request. */
+    onOutcome?: (service: Service, outcome: HttpOutcome) => void;
+  },
+): Clients {
+  const { clock, limiter, cache, calls, log, secrets, stop, onOutcome } = parts;
+  const { detect, atp } = config;
+
+  function http(
+    service: Service,
+    baseUrl: string,
+    more: Partial<Parameters<typeof createHttp>[0]>,
+  ): HttpClient {
+    const client = createHttp({
+      service,
+      baseUrl,
+      timeoutMs: config.http.timeoutSeconds * 1_000,
+      clock,
+      stop,
+      proxy: config.http.proxy,
+      maxConcurrent: microsoftConcurrency,
+      onAttempt(attempt) {
+        calls[service] += 1;
+        log.debug(attempt, 'request');
+      },
+      ...more,
+    });
+    return onOutcome
+      ? observed(client, (outcome) => {
+          onOutcome(service, outcome);
+        })
+      : client;
+  }
+
+  const microsoftTls = atp.ca === undefined ? {} : { tls: { ca: atp.ca } };
+  const token = createTokenSource({
+    http: http('login', atp.loginUrl, microsoftTls),
+    config: atp,
+    cache,
+    clock,
+    log,
+    registerSecret: secrets.register,
+    stop,
+  });
+  return {
+    token,
+    detect: createDetectClient({
+      http: http('detect', detect.url, {
+        maxConcurrent: detectConcurrency,
+        tls: {
+          insecure: detect.insecure,
+          ...(detect.ca === undefined ? {} : { ca: detect.ca }),
+          ...(detect.fingerprint256 === undefined ? {} : { fingerprint256: detect.fingerprint256 }),
+        },
+      }),
+      apiVersion: detect.apiVersion,
+      token: detect.token,
+    }),
+    atp: createAtpClient({
+      http: http('atp', atp.apiUrl, { ...microsoftTls, limiter }),
+      token,
+      audience: atp.audience,
+    }),
+  };
+}
+
+function observed(client: HttpClient, tell: (outcome: HttpOutcome) => void): HttpClient {
+  return {
+    async request(request) {
+      try {
+        const response = await client.request(request);
+        tell({ serverTime: response.serverTime, failure: undefined });
+        return response;
+      } catch (error) {
+        if (error instanceof ApiError) tell({ serverTime: error.serverTime, failure: error });
+        throw error;
+      }
+    },
+  };
+}
