@@ -32,6 +32,15 @@ function packageVersion(): string {
   return /"version": "([^"]+)"/u.exec(text)?.[1] ?? 'unknown';
 }
 
+/** A directory that was removed while the shell was in it has a name all the same, and nothing is found there. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env['PWD'] ?? '/';
+  }
+}
+
 /** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
 function stopOnSignals(): AbortSignal {
   const controller = new AbortController();
@@ -77,7 +86,7 @@ async function start(): Promise<ExitCode> {
   return await main(parsed, {
     ...io,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingDirectory(),
     uid: process.getuid?.(),
     terminal: isatty(2),
     stop,

@@ -11,6 +11,7 @@ import { machineTags, noMachineTag, severalMachinesTag, statusTag } from '../src
 import { ExitCode } from '../src/errors.ts';
 import { parseOptions } from '../src/options.ts';
 import { reasons } from '../src/pipeline/select.ts';
+import { buildMachine } from './decide/samples.ts';
 import { isObject, parseJson } from './simulator/json.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -126,7 +127,7 @@ describe('the README', () => {
   });
 
   it('names every form of a tag', () => {
-    const machine = machineTags({ id: 'a'.repeat(40) });
+    const machine = machineTags(buildMachine());
     const written = table('What is written to Detect').map(([tag]) => tag);
     const forms = [
       ...machine.map((tag) => `\`${tag.replace(/: .*$/u, ':')} `),
@@ -165,9 +166,12 @@ describe('the README', () => {
   });
 
   it('names only scripts of the package, and its version', () => {
-    const { scripts, version } = JSON.parse(read('package.json'));
-    for (const [, script] of readme.matchAll(/\bnpm run ([\w:]+)/gu))
-      expect(Object.keys(scripts)).toContain(script);
+    const manifest = parseJson(read('package.json'));
+    const scripts = valueAt(manifest, ['scripts']);
+    const version = valueAt(manifest, ['version']);
+    for (const [, script = ''] of readme.matchAll(/\bnpm run ([\w:]+)/gu)) {
+      expect(scripts).toHaveProperty([script]);
+    }
     for (const [, named] of readme.matchAll(/vectra-atp-([\d.]+)\.tgz/gu)) expect(named).toBe(version);
   });
 
@@ -180,7 +184,7 @@ describe('the README', () => {
 });
 
 describe('the files to deploy', () => {
-  const command = /(?:^ExecStart=|\* )\/usr\/local\/bin\/atp (.*(?:\\\n.*)*)/mu;
+  const command = /(?:^ExecStart=|\* )\/usr\/local\/bin\/atp ((?:.*\\\n)*.*)/mu;
 
   it('run the typical line from a crontab, every five minutes', () => {
     const line = deployed('crontab').trimEnd().split('\n').at(-1) ?? '';
@@ -221,7 +225,9 @@ describe('the files to deploy', () => {
     await writeFile(join(dir, 'atp.timer'), deployed('atp.timer'));
     const units = ['atp.service', 'atp.timer'].map((unit) => join(dir, unit));
     const { status, stderr } = spawnSync('systemd-analyze', ['verify', ...units], { encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    // It also judges the units of the system that these depend on.
+    expect(stderr.split('\n').filter((line) => line.includes('atp'))).toEqual([]);
+    expect(status).toBe(0);
   });
 
   it.skipIf(!has('kubectl'))('are YAML that kubectl can read', () => {

@@ -10,6 +10,9 @@ import { checkMicrosoft } from './microsoft-checks.ts';
 /** The largest difference of clocks that no token request and no address lookup minds. */
 const toleratedSkewMs = 120_000;
 
+const renewal =
+  'Add a new certificate to the app registration, and name it with its key in the configuration.';
+
 /** Tests configuration, credentials, permissions and reachability, and changes nothing. */
 export async function runChecks(context: CheckContext): Promise<Line[]> {
   const { config } = context;
@@ -26,7 +29,7 @@ export async function runChecks(context: CheckContext): Promise<Line[]> {
 
 /** The only line when the configuration cannot be used. */
 export function unusableConfiguration(error: AppError): Line {
-  return failure('configuration', error);
+  return failure('configuration', error, 'Mend what is named there; config.example.json shows the form.');
 }
 
 function checkConfiguration({ file, warnings, detect }: Config): Line[] {
@@ -37,7 +40,9 @@ function checkConfiguration({ file, warnings, detect }: Config): Line[] {
   );
   return [
     fine('configuration', `${file} is valid`),
-    ...others.map((text) => warning('configuration', text, '')),
+    ...others.map((text) =>
+      warning('configuration', text, text.includes('atp.certificateFile') ? renewal : ''),
+    ),
     ...(exposed.length > 0
       ? exposed.map((text) => {
           const [detail = text, mend = ''] = text.split(/: (?=ch(?:mod|own) )/u);
@@ -87,7 +92,7 @@ function checkClocks(answers: CheckContext['answers']): Line {
       `the clock of this machine is ${seconds} s ${direction} that of ${worst.name}`,
       'clock',
       ExitCode.incomplete,
-      'Set the clock (timedatectl, chrony): credentials, certificates and the lookup of addresses depend on it.',
     ),
+    'Set the clock (timedatectl, chrony): credentials, certificates and the lookup of addresses depend on it.',
   );
 }

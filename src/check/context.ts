@@ -44,12 +44,12 @@ export function hasNoFlags(triggers: Triggers): boolean {
   return actingFlags(triggers).length + enrichingFlags(triggers).length === 0;
 }
 
-/** A line that is fine with the words of the test, or fails with its error. */
-export async function attempt(name: string, test: () => Promise<string>): Promise<Line> {
+/** A line that is fine with the words of the test, or fails with its error; `hint` is for an error without one. */
+export async function attempt(name: string, test: () => Promise<string>, hint: string): Promise<Line> {
   try {
     return fine(name, await test());
   } catch (error) {
-    if (error instanceof AppError) return failure(name, error);
+    if (error instanceof AppError) return failure(name, error, hint);
     throw error;
   }
 }

@@ -11,6 +11,9 @@ const names = {
   groups: 'exclusion groups',
 } as const;
 
+const addressHint = 'Check detect.url and detect.apiVersion, and what is between this machine and Detect.';
+const troubleHint = 'Detect itself is in trouble: look at its own health page, and try again later.';
+
 /** Asks Detect for a host that cannot be, and tells from what comes of it how far the way to its hosts is open. */
 export async function checkDetect(context: CheckContext): Promise<Line[]> {
   const { detect, config } = context;
@@ -33,16 +36,21 @@ function afterFailure(error: AppError, context: CheckContext): Line[] {
   const { version, token, certificate: trust } = names;
   const { failure: answer } = context.answers.detect;
   if (answer?.isUntrusted) {
-    return [reachable(context), failure(trust, error), ...untried([token, version], 'certificate')];
+    return [
+      reachable(context),
+      failure(trust, error, addressHint),
+      ...untried([token, version], 'certificate'),
+    ];
   }
   const isAnswer = answer?.status !== undefined || answer?.failure === 'unreadable';
   if (!isAnswer || !(error instanceof AuthError || error instanceof ConfigError)) {
-    return [failure(names.reachable, error), ...untried([trust, token, version], 'connection')];
+    const hint = isAnswer ? troubleHint : addressHint;
+    return [failure(names.reachable, error, hint), ...untried([trust, token, version], 'connection')];
   }
   const before = [reachable(context), certificate(context)];
   return error instanceof AuthError
-    ? [...before, failure(token, error), ...untried([version], 'token')]
-    : [...before, ...untried([token], 'API version'), failure(version, error)];
+    ? [...before, failure(token, error, addressHint), ...untried([version], 'token')]
+    : [...before, ...untried([token], 'API version'), failure(version, error, addressHint)];
 }
 
 function untried(lines: readonly string[], reason: string): Line[] {
@@ -70,14 +78,18 @@ function certificate({ config }: CheckContext): Line {
 async function checkGroups({ detect, config, triggers }: CheckContext): Promise<Line[]> {
   const { groups } = config.isolation.never;
   if (groups.length === 0) return [];
-  const line = await attempt(names.groups, async () => {
-    const unknown = unknownGroups(groups, await detect.listGroupNames());
-    if (unknown.length === 0) return `Detect knows ${quoted(groups)}`;
-    throw new ConfigError(
-      `Detect does not know ${quoted(unknown)}`,
-      'Correct isolation.never.groups or create the group in Detect; until then no machine is isolated.',
-    );
-  });
+  const line = await attempt(
+    names.groups,
+    async () => {
+      const unknown = unknownGroups(groups, await detect.listGroupNames());
+      if (unknown.length === 0) return `Detect knows ${quoted(groups)}`;
+      throw new ConfigError(
+        `Detect does not know ${quoted(unknown)}`,
+        'Correct isolation.never.groups or create the group in Detect; until then no machine is isolated.',
+      );
+    },
+    troubleHint,
+  );
   const isNeeded = triggers.blockTags.length > 0 || hasNoFlags(triggers);
   return [line.state === 'fail' && !isNeeded ? warning(line.name, line.detail, line.hint) : line];
 }

@@ -29,10 +29,10 @@ export function skipped(name: string, why: string): Line {
   return { name, state: 'skip', code: ExitCode.done, detail: why, hint: '' };
 }
 
-/** What a run would end with, said by the error that it would end with. */
-export function failure(name: string, error: AppError): Line {
-  const { exitCode: code, message: detail, hint = '' } = error;
-  return { name, state: 'fail', code, detail, hint };
+/** What a run would end with, said by the error that it would end with. `hint` is for one that has none. */
+export function failure(name: string, error: AppError, hint: string): Line {
+  const { exitCode: code, message: detail } = error;
+  return { name, state: 'fail', code, detail, hint: error.hint ?? hint };
 }
 
 /** The first failure decides. */

@@ -1,5 +1,6 @@
 import { rolesOf } from '../atp/token.ts';
 import { ApiError, AuthError } from '../errors.ts';
+import { urlKeys } from '../http/dial.ts';
 import { actingFlags, attempt, enrichingFlags, hasNoFlags, type CheckContext } from './context.ts';
 import { failure, fine, skipped, warning, type Line } from './line.ts';
 
@@ -10,15 +11,20 @@ const nobody = '0'.repeat(40);
 export async function checkMicrosoft(context: CheckContext): Promise<Line[]> {
   const { config, triggers } = context;
   let token: string | undefined;
-  const login = await attempt('login', async () => {
-    token = await context.token.get();
-    return `${config.atp.loginUrl} issued a token for ${config.atp.audience} to application ${config.atp.appId}`;
-  });
+  const login = await attempt(
+    'login',
+    async () => {
+      token = await context.token.get();
+      return `${config.atp.loginUrl} issued a token for ${config.atp.audience} to application ${config.atp.appId}`;
+    },
+    `Check ${urlKeys.login}, and what is between this machine and ${config.atp.loginUrl}.`,
+  );
   if (token === undefined) {
     return [login, ...['roles', 'defender'].map((name) => skipped(name, 'not tried, because of the login'))];
   }
   const roles = checkRoles(rolesOf(token), triggers);
-  return [login, ...roles, await attempt('defender', () => askDefender(context))];
+  const hint = `Check ${urlKeys.atp}, and what is between this machine and ${config.atp.apiUrl}.`;
+  return [login, ...roles, await attempt('defender', () => askDefender(context), hint)];
 }
 
 async function askDefender({ atp, config }: CheckContext): Promise<string> {
@@ -55,7 +61,7 @@ function has(roles: readonly string[], role: string): boolean {
 function mustHave(roles: readonly string[], role: string, neededBy: string): Line {
   const name = `role ${role}`;
   if (has(roles, role)) return fine(name, `granted; needed by ${neededBy}`);
-  return failure(name, new AuthError(`not in the token, but needed by ${neededBy}`, howToGrant(role)));
+  return failure(name, new AuthError(`not in the token, but needed by ${neededBy}`), howToGrant(role));
 }
 
 function mayLack(roles: readonly string[], role: string): Line {

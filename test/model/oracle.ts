@@ -53,7 +53,9 @@ function holdersOf(ip: string, at: number, machines: readonly SimMachine[]): Sim
   return machines.filter(
     ({ vanished, addresses }) =>
       !vanished &&
-      addresses.some((held) => held.ip === ip && held.from <= at + 15 * minute && held.to >= at - 15 * minute),
+      addresses.some(
+        (held) => held.ip === ip && held.from <= at + 15 * minute && held.to >= at - 15 * minute,
+      ),
   );
 }
 
@@ -92,7 +94,9 @@ function groupByName(machines: readonly SimMachine[]): SimMachine[][] {
 /** How sure it is that the machine is the host. The names of the stories are neither hollow nor cut. */
 export function surenessOf(host: SimHost, machine: SimMachine): Sureness {
   const machineName = labelOf(machine.computerDnsName ?? '');
-  const own = host.host_artifact_set.filter(({ type }) => ['dhcp', 'kerberos', 'netbios', 'dns'].includes(type));
+  const own = host.host_artifact_set.filter(({ type }) =>
+    ['dhcp', 'kerberos', 'netbios', 'dns'].includes(type),
+  );
   const names = own.map(({ value }) => labelOf(value));
   const given = host.name.startsWith('IP-') ? [] : [labelOf(host.name)];
   if ([...names, ...given].includes(machineName)) return 'confirmed';
@@ -110,7 +114,9 @@ function labelOf(name: string): string {
 
 /** True when the tags say that the host's machine is, or may be, isolated. */
 export function isHeldBy(tags: readonly string[]): boolean {
-  const slots = tags.flatMap((tag) => /^(isolation|release): ([A-Za-z]+)$/.exec(tag)?.slice(1).join(' ') ?? []);
+  const slots = tags.flatMap(
+    (tag) => /^(isolation|release): ([A-Za-z]+)$/.exec(tag)?.slice(1).join(' ') ?? [],
+  );
   if (slots.length > 0) {
     const holding = ['isolation Pending', 'isolation InProgress', 'isolation Succeeded'];
     return slots.some((slot) =>
@@ -141,7 +147,9 @@ export function idsIn(tags: readonly string[]): string[] {
 export function chainOf(id: string, machines: readonly SimMachine[]): string[] {
   const chain = [id];
   for (;;) {
-    const next = machines.find((machine) => machine.id === chain.at(-1) && !machine.vanished)?.mergedIntoMachineId;
+    const next = machines.find(
+      (machine) => machine.id === chain.at(-1) && !machine.vanished,
+    )?.mergedIntoMachineId;
     if (next === undefined || next === null || chain.includes(next)) return chain;
     chain.push(next);
   }
@@ -150,7 +158,9 @@ export function chainOf(id: string, machines: readonly SimMachine[]): string[] {
 /** Of the isolations and releases that Succeeded on these machines, the one that did so last. */
 export function lastDone(ids: readonly string[], actions: Iterable<SimAction>): SimAction | undefined {
   return [...actions]
-    .filter(({ machineId, status, type }) => ids.includes(machineId) && status === 'Succeeded' && type !== 'Other')
+    .filter(
+      ({ machineId, status, type }) => ids.includes(machineId) && status === 'Succeeded' && type !== 'Other',
+    )
     .toSorted((one, other) => one.updatedAt - other.updatedAt)
     .at(-1);
 }

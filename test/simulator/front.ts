@@ -14,6 +14,8 @@ import type { Settings } from './settings.ts';
 export interface Hooks {
   before?: ((entry: Entry) => void | Promise<void>) | undefined;
   after?: ((entry: Entry) => void | Promise<void>) | undefined;
+  /** What is answered in place of the service's own answer, after the request was carried out. */
+  answer?: ((entry: Entry, answer: Answer) => Answer) | undefined;
 }
 
 export interface Front {
@@ -116,6 +118,7 @@ async function answerOne(
     answer = await match.handle({ entry, params: match.params, target, headers, text });
     entry.effect = answer.status < 300;
     await options.hooks.after?.(entry);
+    answer = options.hooks.answer?.(entry, answer) ?? answer;
     if (typeof fault === 'object')
       answer = { status: fault.status, headers: fault.headers ?? {}, body: fault.body };
   }

@@ -1,0 +1,295 @@
+import * as fc from 'fast-check';
+import type { FaultKind } from '../simulator/faults.ts';
+import type { Policy } from './oracle.ts';
+
+/** The hosts: what Detect knows of them is in `cast.ts`. */
+export const hostNames = ['alpha', 'bravo', 'charlie', 'delta'] as const;
+export type HostName = (typeof hostNames)[number];
+
+/** The devices; each has one or more records in Defender, of which the last is the live one. */
+export const deviceNames = ['laptop-1', 'laptop-2', 'server-3', 'desktop-4'] as const;
+export type DeviceName = (typeof deviceNames)[number];
+
+/** Something that people, machines or the services do. Steps of these kinds may also happen in the middle of a run. */
+export type Happening =
+  | { do: 'tag'; host: HostName; tag: string }
+  | { do: 'untag'; host: HostName; tag: string }
+  | { do: 'tidy'; host: HostName; beginning: string }
+  | { do: 'note'; host: HostName; own: boolean }
+  | { do: 'group'; host: HostName; joins: boolean }
+  | { do: 'critical'; device: DeviceName; is: boolean }
+  | { do: 'power'; device: DeviceName; online: boolean }
+  | { do: 'lease'; device: DeviceName; from: DeviceName | 'the pool' }
+  | { do: 'mistake'; host: HostName; device: DeviceName }
+  | { do: 'portal'; device: DeviceName; what: 'isolates' | 'releases'; atOnce: boolean }
+  | { do: 'portal cancels'; device: DeviceName }
+  | { do: 'progress'; device: DeviceName; to: 'InProgress' | 'Succeeded' | 'Failed' }
+  | { do: 'reinstall'; device: DeviceName }
+  | { do: 'merge'; device: DeviceName }
+  | { do: 'vanish'; device: DeviceName; acceptsActions: boolean }
+  | { do: 'delete'; host: HostName };
+
+/** What goes wrong in a run; requests are counted from 1 within the run. */
+export type Trouble =
+  | { kind: 'one request'; at: number; fault: Extract<FaultKind, string> }
+  | { kind: 'one call'; call: string; fault: Extract<FaultKind, string> }
+  | { kind: 'cut off'; at: number; carriedOut: boolean }
+  | { kind: 'told to stop'; at: number }
+  | { kind: 'may not write to Detect' };
+
+export type Step =
+  | Happening
+  | { do: 'wait'; minutes: number }
+  | { do: 'index'; host: HostName; follows: boolean }
+  | { do: 'lag'; seconds: number }
+  | {
+      do: 'run';
+      flags: 'all' | 'without --tag' | 'only --blocktag' | 'only --unblocktag' | 'only --tag';
+      trouble: Trouble | undefined;
+      meanwhile: { at: number; what: Happening } | undefined;
+    };
+
+/** The world in which a story is set. */
+export interface Setting {
+  match: Policy;
+  maxPerRun: number;
+  duplicateAction: 'refuse' | 'earlier';
+  bulkAnswer: 'json' | 'empty';
+  htmlEscapeNotes: boolean;
+}
+
+export const settingArb: fc.Arbitrary<Setting> = fc.record({
+  match: fc.constantFrom<Policy[]>('no-conflict', 'confirmed', 'ip'),
+  maxPerRun: fc.constantFrom(50, 2, 1),
+  duplicateAction: fc.constantFrom('refuse' as const, 'earlier' as const),
+  bulkAnswer: fc.constantFrom('json' as const, 'empty' as const),
+  htmlEscapeNotes: fc.boolean(),
+});
+
+const host = fc.constantFrom(...hostNames);
+const device = fc.constantFrom(...deviceNames);
+const asking = fc.constantFrom('block', 'unblock', 'block', 'unblock', 'BLOCK', 'Unblock');
+const anyTag = fc.oneof(
+  { weight: 3, arbitrary: asking },
+  { weight: 1, arbitrary: fc.constant('host_context') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'VIP',
+      'keep online',
+      'block-list',
+      'Manual block: by phone',
+      'id: badge 4711',
+      'isolation: see ticket 12',
+      'riskScore: very high',
+    ),
+  },
+);
+
+const tagging = fc.record({ do: fc.constant('tag' as const), host, tag: anyTag });
+const untagging = fc.record({ do: fc.constant('untag' as const), host, tag: anyTag });
+const power = fc.record({ do: fc.constant('power' as const), device, online: fc.boolean() });
+const lease = fc.record({
+  do: fc.constant('lease' as const),
+  device,
+  from: fc.constantFrom(...deviceNames, 'the pool' as const),
+});
+const portal = fc.record({
+  do: fc.constant('portal' as const),
+  device,
+  what: fc.constantFrom('isolates' as const, 'releases' as const),
+  atOnce: fc.boolean(),
+});
+const progress = fc.record({
+  do: fc.constant('progress' as const),
+  device,
+  to: fc.constantFrom('Succeeded' as const, 'InProgress' as const, 'Failed' as const),
+});
+
+const rare: fc.Arbitrary<Happening> = fc.oneof(
+  fc.record({
+    do: fc.constant('tidy' as const),
+    host,
+    beginning: fc.constantFrom('id: ', 'isolation: ', 'release: ', 'Manual '),
+  }),
+  fc.record({ do: fc.constant('note' as const), host, own: fc.boolean() }),
+  fc.record({ do: fc.constant('group' as const), host, joins: fc.boolean() }),
+  fc.record({ do: fc.constant('critical' as const), device, is: fc.boolean() }),
+  fc.record({ do: fc.constant('mistake' as const), host, device }),
+  fc.record({ do: fc.constant('portal cancels' as const), device }),
+  fc.record({ do: fc.constant('reinstall' as const), device }),
+  fc.record({ do: fc.constant('merge' as const), device }),
+  fc.record({ do: fc.constant('vanish' as const), device, acceptsActions: fc.boolean() }),
+  fc.record({ do: fc.constant('delete' as const), host }),
+);
+
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 5, arbitrary: tagging },
+  { weight: 3, arbitrary: untagging },
+  { weight: 1, arbitrary: power },
+  { weight: 1, arbitrary: lease },
+  { weight: 1, arbitrary: portal },
+  { weight: 2, arbitrary: progress },
+  { weight: 2, arbitrary: rare },
+);
+
+const requestNumber = fc.integer({ min: 1, max: 45 });
+const fault = fc.constantFrom<Extract<FaultKind, string>[]>(
+  'reset-after',
+  'reset-before',
+  'truncated',
+  'empty-200',
+  '500',
+  '502-html',
+  '429',
+  '401',
+  'html-200',
+);
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('one request' as const), at: requestNumber, fault }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('one call' as const),
+      call: fc.constantFrom(
+        ...['isolate', 'unisolate', 'cancel', 'machineactions', 'findbyip', 'machine', 'alerts'],
+        ...[
+          'note-create',
+          'note-update',
+          'tag-add',
+          'tag-remove',
+          'tags',
+          'host',
+          'notes',
+          'groups',
+          'token',
+        ],
+      ),
+      fault,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('cut off' as const),
+      at: requestNumber,
+      carriedOut: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('told to stop' as const), at: requestNumber }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'may not write to Detect' as const }) },
+);
+
+const run: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('run' as const),
+  flags: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('all' as const) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'without --tag' as const,
+        'only --blocktag' as const,
+        'only --unblocktag' as const,
+        'only --tag' as const,
+      ),
+    },
+  ),
+  trouble: fc.option(trouble, { nil: undefined, freq: 2 }),
+  meanwhile: fc.option(fc.record({ at: requestNumber, what: happening }), { nil: undefined, freq: 3 }),
+});
+
+/** One step of a story; about every third is a run. */
+export const stepArb: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: run },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('tag' as const), host, tag: asking }) },
+  { weight: 6, arbitrary: happening },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      minutes: fc.constantFrom(5, 1, 20, 75, 300, 1500, 4500, 46_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('index' as const), host, follows: fc.boolean() }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('lag' as const), seconds: fc.constantFrom(0, 20, 600) }),
+  },
+);
+
+/** The step as a sentence. */
+export function sentence(step: Step): string {
+  switch (step.do) {
+    case 'tag':
+      return `an analyst tags ${step.host} with "${step.tag}"`;
+    case 'untag':
+      return `an analyst takes "${step.tag}" off ${step.host}`;
+    case 'tidy':
+      return `an analyst takes every tag that begins with "${step.beginning}" off ${step.host}`;
+    case 'note':
+      return step.own
+        ? `an analyst writes below the program's note on ${step.host}`
+        : `an analyst writes a note on ${step.host}`;
+    case 'group':
+      return `${step.host} ${step.joins ? 'joins' : 'leaves'} the crown jewels`;
+    case 'critical':
+      return `${step.device} is ${step.is ? 'tagged as critical' : 'no longer tagged as critical'} in Defender`;
+    case 'power':
+      return `${step.device} goes ${step.online ? 'online' : 'offline'}`;
+    case 'lease':
+      return step.from === 'the pool'
+        ? `${step.device} gets a new address`
+        : `${step.device} gets the address of ${step.from}`;
+    case 'mistake':
+      return `Detect takes traffic of ${step.device} for that of ${step.host}`;
+    case 'portal':
+      return `somebody in the portal ${step.what} ${step.device}${step.atOnce ? ', and it is done' : ''}`;
+    case 'portal cancels':
+      return `somebody in the portal cancels what is pending on ${step.device}`;
+    case 'progress':
+      return `the oldest open action of ${step.device} becomes ${step.to}`;
+    case 'reinstall':
+      return `${step.device} is reinstalled`;
+    case 'merge':
+      return `the record of ${step.device} is merged into a new one`;
+    case 'vanish':
+      return `the record of ${step.device} disappears${step.acceptsActions ? ', but takes actions' : ''}`;
+    case 'delete':
+      return `${step.host} is deleted in Detect`;
+    case 'wait':
+      return `${step.minutes} minutes pass`;
+    case 'index':
+      return `the search index ${step.follows ? 'catches up with' : 'stops following'} ${step.host}`;
+    case 'lag':
+      return `Defender lists actions ${step.seconds} seconds late`;
+    case 'run': {
+      const flags = step.flags === 'all' ? '' : ` ${step.flags}`;
+      const wrong = step.trouble ? `, ${troubleWords(step.trouble)}` : '';
+      const aside = step.meanwhile
+        ? `; at its request ${step.meanwhile.at}, ${sentence(step.meanwhile.what)}`
+        : '';
+      return `atp runs${flags}${wrong}${aside}`;
+    }
+  }
+}
+
+function troubleWords(trouble: Trouble): string {
+  switch (trouble.kind) {
+    case 'one request':
+      return `its request ${trouble.at} meets ${trouble.fault}`;
+    case 'one call':
+      return `every ${trouble.call} request meets ${trouble.fault}`;
+    case 'cut off':
+      return `killed at its request ${trouble.at}, ${trouble.carriedOut ? 'after' : 'before'} that took effect`;
+    case 'told to stop':
+      return `told to stop at its request ${trouble.at}`;
+    case 'may not write to Detect':
+      return 'with a token that may only read from Detect';
+  }
+}

@@ -1,0 +1,12 @@
+import { describe, it } from 'vitest';
+import { tellStories } from './story.ts';
+
+describe.concurrent('whatever people, machines and services do', () => {
+  it.each([1, 2, 3])(
+    'isolates and releases only what was asked for, once, and writes the truth back (%i)',
+    async (seed) => {
+      await tellStories({ count: 20, seed, longest: 14 });
+    },
+    120_000,
+  );
+});
