@@ -87,7 +87,14 @@ export function createCache(options: {
         if (!(await prepare(dir))) return;
         await replace(dir, `${name}.json`, JSON.stringify(value));
       } catch (error) {
-        warnOnce('write', `the cache in ${dir} cannot be written: ${troubleOf(error)}`);
+        // Making a path on a read-only file system fails with ENOENT in Node.js, which says nothing.
+        const problem = systemCode(error) === 'ENOENT' ? await cacheProblem(dir, uid) : undefined;
+        warnOnce(
+          'write',
+          problem === undefined
+            ? `the cache in ${dir} cannot be written: ${troubleOf(error)}`
+            : `the cache is not used: ${problem}`,
+        );
         return;
       }
       if (swept) return;

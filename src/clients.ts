@@ -1,5 +1,5 @@
-import { createAtpClient, type AtpClient } from './atp/client.ts';
-import { createTokenSource, type TokenSource } from './atp/token.ts';
+import type { AtpClient } from './atp/client.ts';
+import type { Microsoft } from './atp/microsoft.ts';
 import type { Cache } from './cache.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -19,8 +19,9 @@ export interface HttpOutcome {
 
 export interface Clients {
   detect: DetectClient;
+  /** The login service and Defender, loaded when first asked for. */
+  microsoft: () => Promise<Microsoft>;
   atp: AtpClient;
-  token: TokenSource;
 }
 
 /** Detect answers a single client; more at a time only queue there. */
@@ -73,17 +74,30 @@ export function createClients(
   }
 
   const microsoftTls = atp.ca === undefined ? {} : { tls: { ca: atp.ca } };
-  const token = createTokenSource({
-    http: http('login', atp.loginUrl, microsoftTls),
-    config: atp,
-    cache,
-    clock,
-    log,
-    registerSecret: secrets.register,
-    stop,
-  });
+  let made: Promise<Microsoft> | undefined;
+
+  async function make(): Promise<Microsoft> {
+    const { createMicrosoft } = await import('./atp/microsoft.ts');
+    return createMicrosoft({
+      http: http('login', atp.loginUrl, microsoftTls),
+      defender: http('atp', atp.apiUrl, { ...microsoftTls, limiter }),
+      config: atp,
+      cache,
+      clock,
+      log,
+      registerSecret: secrets.register,
+      stop,
+    });
+  }
+
+  function microsoft(): Promise<Microsoft> {
+    made ??= make();
+    return made;
+  }
+
   return {
-    token,
+    microsoft,
+    atp: createAtpWhenNeeded(async () => (await microsoft()).atp),
     detect: createDetectClient({
       http: http('detect', detect.url, {
         maxConcurrent: detectConcurrency,
@@ -96,11 +110,21 @@ export function createClients(
       apiVersion: detect.apiVersion,
       token: detect.token,
     }),
-    atp: createAtpClient({
-      http: http('atp', atp.apiUrl, { ...microsoftTls, limiter }),
-      token,
-      audience: atp.audience,
-    }),
+  };
+}
+
+/** The same client, which is only made by its first call: a tick that finds nothing does without the time it takes. */
+function createAtpWhenNeeded(make: () => Promise<AtpClient>): AtpClient {
+  return {
+    findByIp: async (...of) => (await make()).findByIp(...of),
+    getMachine: async (...of) => (await make()).getMachine(...of),
+    listMachineActions: async (...of) => (await make()).listMachineActions(...of),
+    listActionsSince: async (...of) => (await make()).listActionsSince(...of),
+    listAlerts: async (...of) => (await make()).listAlerts(...of),
+    listAlertsSince: async (...of) => (await make()).listAlertsSince(...of),
+    listMachines: async (...of) => (await make()).listMachines(...of),
+    postAction: async (...of) => (await make()).postAction(...of),
+    cancelAction: async (...of) => (await make()).cancelAction(...of),
   };
 }
 

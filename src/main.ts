@@ -55,6 +55,8 @@ interface Session {
   deadline: number;
   calls: Record<Service, number>;
   warnings: string[];
+  /** What to do about the failures of calls, each said once, however many hosts they concerned. */
+  hints: Set<string>;
 }
 
 /** Runs the command with parsed options, and returns its exit code. */
@@ -90,6 +92,7 @@ export async function main(options: Options, io: Io): Promise<ExitCode> {
         deadline: startedAt + config.runTimeoutMinutes * 60_000,
         calls: { detect: 0, login: 0, atp: 0 },
         warnings: [...config.warnings],
+        hints: new Set(),
       };
       return await (options.check ? check(session) : runOnce(session));
     });
@@ -145,7 +148,14 @@ async function check(session: Session): Promise<ExitCode> {
       if (serverTime !== undefined) answers[service].clocks.push({ theirs: serverTime, ours: clock.now() });
     },
   });
-  const lines = await runChecks({ config, triggers: options, ...clients, answers });
+  const { detect } = clients;
+  const lines = await runChecks({
+    config,
+    triggers: options,
+    detect,
+    ...(await clients.microsoft()),
+    answers,
+  });
   return await printCheck(lines, options, io, secrets, stop);
 }
 
@@ -191,8 +201,11 @@ async function runOnce(session: Session): Promise<ExitCode> {
   }
 }
 
+/** Often enough that what is lost matters to no quota, rarely enough to cost nothing. */
+const keepEveryMs = 15_000;
+
 async function work(session: Session): Promise<RunResult> {
-  const { options, config, io, clock, log, progress, stop, deadline, calls, warnings } = session;
+  const { options, config, io, clock, log, progress, stop, deadline, calls, warnings, hints } = session;
   const cache = createCache({
     dir: config.cacheDir,
     warn(message) {
@@ -202,37 +215,53 @@ async function work(session: Session): Promise<RunResult> {
   });
   const cacheKey = createHash('sha256').update(config.detect.url).digest('hex').slice(0, 16);
   const limiter = await createPacer(cache, config, clock, deadline);
-  const clients = createClients(config, { ...session, limiter, cache });
-  const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
-  const result = await run(
-    {
-      triggers: options,
-      settings: {
-        brain: new URL(config.detect.url).host,
-        isolationType: config.isolation.type,
-        maxPerRun: config.isolation.maxPerRun,
-        match: config.isolation.match,
-        never: config.isolation.never,
-        portal: { url: config.atp.portalUrl, tenantId: config.atp.tenantId },
-        waitMs: options.dryRun ? 0 : options.waitSeconds * 1_000,
-      },
-      ...{ clock, log, progress, deadline, stop, freshness },
-      ...clients,
-      writer: options.dryRun
-        ? createDryRunWriter(clock)
-        : createWriter(clients.detect, clients.atp, clock, stop),
-      health: createHealth(),
+  const clients = createClients(config, {
+    ...session,
+    limiter,
+    cache,
+    onOutcome(_service, { failure }) {
+      if (failure?.hint !== undefined) hints.add(failure.hint);
     },
-    { version: io.version, dryRun: options.dryRun, calls },
-  );
-  await freshness.save(clock.now());
-  if (calls.atp > 0) await cache.write(pacerName(config), limiter.starts());
-  return result;
+  });
+  const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
+
+  /** Also while the run works, so that not even a killed one forgets the calls it made. */
+  async function keep(): Promise<void> {
+    await freshness.save(clock.now());
+    if (calls.atp > 0) await cache.write(pacerName(config), limiter.starts());
+  }
+  const keeping = setInterval(() => void keep(), keepEveryMs).unref();
+  try {
+    return await run(
+      {
+        triggers: options,
+        settings: {
+          brain: new URL(config.detect.url).host,
+          isolationType: config.isolation.type,
+          maxPerRun: config.isolation.maxPerRun,
+          match: config.isolation.match,
+          never: config.isolation.never,
+          portal: { url: config.atp.portalUrl, tenantId: config.atp.tenantId },
+          waitMs: options.dryRun ? 0 : options.waitSeconds * 1_000,
+        },
+        ...{ clock, log, progress, deadline, stop, freshness },
+        ...clients,
+        writer: options.dryRun
+          ? createDryRunWriter(clock)
+          : createWriter(clients.detect, clients.atp, clock, stop),
+        health: createHealth(),
+      },
+      { version: io.version, dryRun: options.dryRun, calls },
+    );
+  } finally {
+    clearInterval(keeping);
+    await keep();
+  }
 }
 
 /** Says what there is to say about a run, and returns its exit code. */
 function finish(
-  { options, io, log, secrets, progress, stop, warnings }: Session,
+  { options, io, log, secrets, progress, stop, warnings, hints }: Session,
   { report, outcomes, fatal }: RunResult,
 ): ExitCode {
   progress.end();
@@ -253,6 +282,8 @@ function finish(
     else if (['conflict', 'failed', 'deferred', 'refused'].includes(result)) log.warn(fields, detail);
     else log.info(fields, detail);
   }
+  if (fatal instanceof AppError && fatal.hint !== undefined) hints.delete(fatal.hint);
+  for (const hint of hints) log.warn(hint);
   const reason: unknown = stop.aborted ? stop.reason : fatal;
   if (reason instanceof OverdueError || (reason !== undefined && !stop.aborted)) logFailure(reason, log);
   if (didSomething(report)) log.info(summaryLine(report));

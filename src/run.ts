@@ -41,10 +41,15 @@ export async function run(
   } catch (error) {
     fatal = error;
   }
+  const now = context.clock.now();
+  for (const { report } of outcomes) {
+    if (report.result === 'deferred') context.freshness.postponed(report.id, now);
+    else if (report.result !== 'unchanged') context.freshness.served(report.id, now);
+  }
   const report = buildReport({
     ...about,
     startedAt,
-    finishedAt: context.clock.now(),
+    finishedAt: now,
     outcomes: outcomes.sort((one, other) => one.report.id - other.report.id),
     exitCodes: runExitCodes(context, fatal),
   });

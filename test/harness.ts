@@ -114,7 +114,6 @@ const Report = z.strictObject({
   calls: z.strictObject({ detect: count, login: count, atp: count }),
   hosts: z.array(HostReport),
 });
-export type HostReport = z.infer<typeof HostReport>;
 export type Report = z.infer<typeof Report>;
 
 /** What a run in this process came to. */

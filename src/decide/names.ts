@@ -69,6 +69,33 @@ export function namesAgree(name: HostName, machineLabel: string): boolean {
   return name.label === machineLabel;
 }
 
+/** Keys of which a host and a machine have at least one in common wherever a name or a MAC address confirms the one to be the other. */
+export function keysOfHost(host: Host): string[] {
+  const names = [...decisiveNames(host), ...supportingNames(host)].map(({ source, label }) =>
+    source === 'netbios' ? netbiosKey(label) : nameKey(label),
+  );
+  return [...names, ...hostMacs(host).map(macKey)];
+}
+
+/** The same of a machine, by its name and the MAC addresses of its interfaces. */
+export function keysOfMachine(name: string, macs: readonly (string | undefined)[]): string[] {
+  const label = firstLabel(name);
+  const names = isHollowName(name) ? [] : [nameKey(label), netbiosKey(label)];
+  return [...names, ...macs.flatMap((mac) => normalMac(mac) ?? []).map(macKey)];
+}
+
+function nameKey(label: string): string {
+  return `name ${label}`;
+}
+
+function netbiosKey(label: string): string {
+  return `netbios ${label.slice(0, netbiosLength)}`;
+}
+
+function macKey(mac: string): string {
+  return `mac ${mac}`;
+}
+
 /** A MAC address as twelve lower-case hexadecimal digits; nothing for null, zero and unreadable ones. */
 export function normalMac(mac: string | undefined): string | undefined {
   const digits = (mac ?? '').replaceAll(/[^0-9a-f]/giu, '').toLowerCase();

@@ -9,7 +9,7 @@ import { createAgents } from './agents.ts';
 import { backoffMs } from './backoff.ts';
 import { readBody } from './body.ts';
 import { createDial } from './dial.ts';
-import type { Limiter } from './limiter.ts';
+import { longestPauseMs, type Limiter } from './limiter.ts';
 import type { HttpResponse, Outcome } from './outcome.ts';
 import { judgeAnswer, judgeFailure, judgeLateness } from './outcome.ts';
 import type { ProxySettings } from './proxy.ts';
@@ -47,8 +47,8 @@ export interface HttpClient {
 
 const maxAttempts = 4;
 
-/** A service that wants a longer pause gets it by way of the hosts concerned being left for the next run. */
-const maxPauseMs = 60_000;
+/** How often a quota may refuse one request before that counts as a failure: others may be just as quick to take what is free. */
+const maxRefusals = 10;
 
 const defaultMaxBytes = 32 * 2 ** 20;
 const maxErrorBytes = 256 * 1024;
@@ -75,7 +75,7 @@ export function createHttp(options: {
   random?: () => number;
   onAttempt?: (attempt: Attempt) => void;
 }): HttpClient {
-  const { service, timeoutMs, clock, stop, random = Math.random, onAttempt } = options;
+  const { service, timeoutMs, clock, limiter, stop, random = Math.random, onAttempt } = options;
   const base = new URL(options.baseUrl);
   const isTls = base.protocol === 'https:';
   const basePath = base.pathname.replace(/\/$/, '');
@@ -91,7 +91,7 @@ export function createHttp(options: {
     stop,
   });
   const agents = createAgents(isTls, dial);
-  const turns = createTurns({ clock, maxConcurrent: options.maxConcurrent, limiter: options.limiter, stop });
+  const turns = createTurns({ clock, maxConcurrent: options.maxConcurrent, limiter, stop });
 
   async function send(request: HttpRequest, attempt: number, leaves: () => void): Promise<Outcome> {
     const authorization = await orAborted(request.authorization?.() ?? Promise.resolve(undefined), stop);
@@ -152,16 +152,33 @@ export function createHttp(options: {
     assertPath(request.path);
     const key = request.quota ?? service;
     const queue = { key, quota: request.quota, priority: request.priority ?? 'enrichment' };
+    let failures = 0;
+    let refusals = 0;
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await turns.take(queue, (leaves) => send(request, attempt, leaves));
       if ('response' in outcome) return outcome.response;
 
       const { error, repeat } = outcome;
       const pauseMs = error.retryAfterMs ?? 0;
-      if (pauseMs <= maxPauseMs) turns.pause(key, pauseMs);
+      if (pauseMs <= longestPauseMs) turns.pause(key, pauseMs);
+      if (error.status === 429 && pauseMs > 0 && request.quota !== undefined && limiter) {
+        // A quota that others use too, or that is smaller than documented, is no failure: the limiter knows for how long to
+        // wait, and gives up where that would take too long.
+        limiter.hold(request.quota, clock.now() + pauseMs);
+        refusals += 1;
+        if (refusals < maxRefusals) continue;
+      }
+      failures += 1;
       const mayRepeat = repeat === 'always' || (repeat === 'ifIdempotent' && isIdempotent(request));
-      if (!mayRepeat || attempt === maxAttempts || pauseMs > maxPauseMs || stop?.aborted) throw error;
-      if (pauseMs === 0) await clock.sleep(backoffMs(attempt, random), stop);
+      if (
+        !mayRepeat ||
+        failures === maxAttempts ||
+        refusals === maxRefusals ||
+        pauseMs > longestPauseMs ||
+        stop?.aborted
+      )
+        throw error;
+      if (pauseMs === 0) await clock.sleep(backoffMs(failures, random), stop);
     }
   }
 

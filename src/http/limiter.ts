@@ -19,6 +19,11 @@ export interface Limiter {
    * signal's reason when that is aborted.
    */
   acquire(quota: string, priority: Priority, signal?: AbortSignal): Promise<() => void>;
+  /**
+   * Lets nobody start before a time (ms UTC), because the service has said so. As long as that is more than a minute
+   * away, nobody waits for it: {@link Limiter.acquire} rejects at once.
+   */
+  hold(quota: string, until: number): void;
   /** Start times (ms UTC, ascending) that still count, for each quota that has any; the next run wants them as `earlier`. */
   starts(): Record<string, number[]>;
 }
@@ -35,6 +40,8 @@ interface Quota {
   starts: number[];
   /** Granted, but not on the wire yet. */
   granted: number;
+  /** Milliseconds UTC; in the past when the service has not asked to wait. */
+  heldUntil: number;
   waiting: Record<Priority, Waiter[]>;
   /** Ends the sleep of the one loop that serves this queue; undefined while no loop runs. */
   wake: (() => void) | undefined;
@@ -45,6 +52,9 @@ const defenderWindows: readonly Window[] = [
   { limit: 100, ms: 60_000 },
   { limit: 1500, ms: 3_600_000 },
 ];
+
+/** The longest time for which the program waits because a service asks it to. */
+export const longestPauseMs = 60_000;
 
 /**
  * Paces calls so that no quota exceeds any of its windows, whichever moment it is measured at (a log of start times,
@@ -74,7 +84,8 @@ export function createLimiter(options: {
   function quotaOf(name: string): Quota {
     let quota = quotas.get(name);
     if (quota === undefined) {
-      quota = { name, starts: [], granted: 0, waiting: { action: [], enrichment: [] }, wake: undefined };
+      const waiting = { action: [], enrichment: [] };
+      quota = { name, starts: [], granted: 0, heldUntil: 0, waiting, wake: undefined };
       quotas.set(name, quota);
     }
     return quota;
@@ -96,7 +107,7 @@ export function createLimiter(options: {
   function earliest(quota: Quota, queue: readonly Priority[]): number {
     const now = clock.now();
     const log = [...quota.starts, ...Array<number>(quota.granted).fill(now)];
-    let at = now;
+    let at = Math.max(now, quota.heldUntil);
     for (const priority of queue) {
       for (const window of windows) {
         at = Math.max(at, (log.at(-limitOf(window, priority)) ?? Number.NEGATIVE_INFINITY) + window.ms);
@@ -106,9 +117,14 @@ export function createLimiter(options: {
     return at;
   }
 
-  function postponed(quota: Quota, free: number): PostponedError {
+  /** Why nobody waits until a start is free; undefined when that is worth waiting for. */
+  function refusal({ name, heldUntil }: Quota, free: number): PostponedError | undefined {
+    const now = clock.now();
+    if (heldUntil - now > longestPauseMs)
+      return new PostponedError(`the service takes no more ${name} calls until ${isoSeconds(heldUntil)}`);
+    if (free <= now || free <= deadline) return undefined;
     return new PostponedError(
-      `the quota for ${quota.name} calls is used up until ${isoSeconds(free)}, and this run ends at ${isoSeconds(deadline)}`,
+      `the quota for ${name} calls is used up until ${isoSeconds(free)}, and this run ends at ${isoSeconds(deadline)}`,
     );
   }
 
@@ -120,13 +136,14 @@ export function createLimiter(options: {
       if (first === undefined) break;
       prune(quota);
       const free = earliest(quota, [first.priority]);
-      if (free <= clock.now()) {
+      const refused = refusal(quota, free);
+      if (refused) {
+        queue.shift();
+        first.refuse(refused);
+      } else if (free <= clock.now()) {
         queue.shift();
         quota.granted += 1;
         first.grant();
-      } else if (free > deadline) {
-        queue.shift();
-        first.refuse(postponed(quota, free));
       } else {
         const awake = new AbortController();
         quota.wake = () => {
@@ -150,8 +167,9 @@ export function createLimiter(options: {
       const before =
         priority === 'action' ? quota.waiting.action : [...quota.waiting.action, ...quota.waiting.enrichment];
       const free = earliest(quota, [...before.map((waiter) => waiter.priority), priority]);
-      if (free > clock.now() && free > deadline) {
-        reject(postponed(quota, free));
+      const refused = refusal(quota, free);
+      if (refused) {
+        reject(refused);
         return;
       }
 
@@ -184,6 +202,12 @@ export function createLimiter(options: {
     });
   }
 
+  function hold(name: string, until: number): void {
+    const quota = quotaOf(name);
+    quota.heldUntil = Math.max(quota.heldUntil, until);
+    quota.wake?.();
+  }
+
   function starts(): Record<string, number[]> {
     const log: Record<string, number[]> = {};
     for (const quota of quotas.values()) {
@@ -193,7 +217,7 @@ export function createLimiter(options: {
     return log;
   }
 
-  return { acquire, starts };
+  return { acquire, hold, starts };
 }
 
 function onWaking(): void {

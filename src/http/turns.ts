@@ -59,7 +59,6 @@ export function createTurns(options: {
   async function take<T>(queue: Queue, task: (leaves: () => void) => Promise<T>): Promise<T> {
     const { key, quota, priority } = queue;
     stop?.throwIfAborted();
-    await pauseOver(key);
     const leaves =
       (quota === undefined ? undefined : await limiter?.acquire(quota, priority, stop)) ?? ignore;
     try {

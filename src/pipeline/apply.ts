@@ -24,6 +24,7 @@ import {
 import {
   judgeAgain,
   judgeRequest,
+  mayIsolate,
   requestContext,
   type Look,
   type RequestPlan,
@@ -36,6 +37,7 @@ import {
   isEmptyChange,
   isHeld,
   isMachineTag,
+  isUnfinished,
   readTags,
   withChange,
   type RequestKind,
@@ -122,10 +124,12 @@ async function applySteps(
 
   let tags = fresh.tags;
   if (work.enrich) {
-    const heldByAddress = isHeld(readTags(tags)) && work.look.corrected === undefined && !isById(work.look);
-    const isActing = plan?.kind === 'go' && plan.decision.kind !== 'defer';
-    const machine = contextTags(work.look.resolution, heldByAddress, isActing);
-    tags = await write.change(tags, { machine });
+    tags = await write.change(tags, { machine: machineTagsFor(work.look, tags, plan) });
+    // A token that may not write never isolates: where the tags are right already, one of them is put once more.
+    if (tags === fresh.tags && work.request?.kind === 'isolate' && mayIsolate(plan)) {
+      const add = tags.filter((tag) => readTags([tag]).ids.length > 0);
+      await run.writer.changeTags(hostId, { add, remove: [] });
+    }
   }
 
   const requested = plan && (await meetRequest(work, fresh, plan, parts, rules, run));
@@ -154,6 +158,24 @@ async function applySteps(
       progress.note === 'updated';
     if (wrote) progress.effects.push(enrichedEffect(work.look));
   }
+}
+
+/** The machine tags that the host shall have; nothing where those it has must stay. */
+function machineTagsFor(
+  look: Look,
+  tags: readonly string[],
+  plan: RequestPlan | undefined,
+): string[] | undefined {
+  const state = readTags(tags);
+  const heldByAddress = isHeld(state) && look.corrected === undefined && !isById(look);
+  const isActing = plan?.kind === 'go' && plan.decision.kind !== 'defer';
+  const machine = contextTags(look.resolution, heldByAddress, isActing);
+  // An action stays under the id of the record that it was asked for, also when that is merged: until it has ended, only
+  // that id finds it.
+  const isAwaited = isUnfinished(state) && !mayIsolate(plan);
+  if (!machine || !isAwaited || !isById(look)) return machine;
+  const isId = (tag: string) => readTags([tag]).ids.length > 0;
+  return [...machine.filter((tag) => !isId(tag)), ...tags.filter(isId)];
 }
 
 function isById({ resolution }: Look): boolean {

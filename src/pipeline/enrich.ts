@@ -14,24 +14,34 @@ import { readRecordOf, resolveHost } from './resolve.ts';
 import type { SelectedHost } from './select.ts';
 import { HostGoneError } from './writer.ts';
 
-const hostsAtATime = 20;
+/** So many that changes of a common tag, which wait for one of Detect's ten connections, fill their calls. */
+const hostsAtATime = 50;
 
-/** Enriches hosts and follows their unfinished actions; the hosts that waited longest come first. */
+/** Enriches hosts and follows their unfinished actions, in the order given. */
 export async function enrichAndFollow(
   selected: readonly SelectedHost[],
   run: RunContext,
 ): Promise<HostOutcome[]> {
-  const limit = pLimit(hostsAtATime);
   const records = createActionList(selected);
-  const inventory = await inventoryFor(selected, run);
-  const inTurn = [...selected].sort(
-    (one, other) => run.freshness.lastEnriched(one.host.id) - run.freshness.lastEnriched(other.host.id),
-  );
+  const now = run.clock.now();
+  const wanting = new Set(selected.filter((host) => wantsMachine(host, run, now)));
+  const inventory = await inventoryFor([...wanting], run, now);
+  // Hosts that wait for Defender's quota hold up none of those that ask it nothing of their own.
+  const asking = pLimit(hostsAtATime);
+  const others = pLimit(hostsAtATime);
   return await Promise.all(
-    inTurn.map((host) =>
-      limit(() => handleHost(host, { records, inventory }, run).finally(run.progress.done)),
-    ),
+    selected.map((each) => {
+      const asks = wanting.has(each) && inventory?.confirmed(each.host) === undefined;
+      return (asks ? asking : others)(() =>
+        handleHost(each, { records, inventory }, run).finally(run.progress.done),
+      );
+    }),
   );
+}
+
+/** Tells whether the host's machine is to be looked for. */
+function wantsMachine(selected: SelectedHost, { freshness }: RunContext, now: number): boolean {
+  return selected.reasons.some((reason) => reason !== 'pending') && !freshness.isFresh(selected, now);
 }
 
 /** What is read once for many hosts. */
@@ -45,16 +55,14 @@ const bulkFrom = 40;
 
 /** Reads the inventory when enough hosts need a machine; without it each host is asked for by itself. */
 async function inventoryFor(
-  selected: readonly SelectedHost[],
+  wanting: readonly SelectedHost[],
   run: RunContext,
+  now: number,
 ): Promise<Inventory | undefined> {
-  const now = run.clock.now();
-  const wanting = selected.filter(
-    (host) => host.reasons.some((reason) => reason !== 'pending') && !run.freshness.isFresh(host, now),
-  );
   if (wanting.length < bulkFrom) return undefined;
   try {
-    return await readInventory(run.atp, now);
+    const hosts = wanting.map(({ host }) => host);
+    return await readInventory(run.atp, hosts, now);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     run.log.debug(
@@ -180,8 +188,10 @@ function createActionList(selected: readonly SelectedHost[]): ActionList {
   };
 }
 
-/** How far back the actions of a host must be known: to its newest `Manual …:` tag. */
-function reachOf({ newest }: TagState): number | undefined {
-  const times = [newest.isolate, newest.release].filter((time) => time !== undefined);
-  return times.length > 0 ? Math.max(...times) : undefined;
+/** How far back the actions of a host must be known: to the `Manual …:` tag that its status belongs to, or its newest. */
+function reachOf({ newest, slots }: TagState): number | undefined {
+  const times = slots.length > 0 ? slots.map(({ kind }) => newest[kind]) : [newest.isolate, newest.release];
+  const known = times.filter((time) => time !== undefined);
+  if (slots.length > 0) return known.length === slots.length ? Math.min(...known) : undefined;
+  return known.length > 0 ? Math.max(...known) : undefined;
 }

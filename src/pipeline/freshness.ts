@@ -3,48 +3,90 @@ import type { Cache } from '../cache.ts';
 import { carriesContext } from '../decide/tags.ts';
 import type { SelectedHost } from './select.ts';
 
-/** When each host was last enriched, remembered between runs. */
+/** When each host was last enriched and had its last turn, and since when it waits for one, remembered between runs. */
 export interface Freshness {
   /** Hosts that only their scores selected, enriched so recently that nothing need be asked, and that still carry it. */
   isFresh(selected: SelectedHost, now: number): boolean;
   enriched(hostId: number, now: number): void;
-  /** Milliseconds UTC of a host's last enrichment; 0 for one that was never enriched. */
-  lastEnriched(hostId: number): number;
+  /** The host had its turn, whatever came of it. */
+  served(hostId: number, now: number): void;
+  /** The host could not have its turn. */
+  postponed(hostId: number, now: number): void;
+  /**
+   * Negative when the first of two hosts is to have its turn before the other: first those that were postponed, the longest
+   * ago first, then those whose last turn was longest ago. So every host has its turn, however many there are.
+   */
+  compare(one: number, other: number): number;
+  /** Writes what has changed since the last time. */
   save(now: number): Promise<void>;
 }
 
-const cacheName = 'enriched';
-const KeptTimes = z.array(z.tuple([z.number(), z.number()])).catch([]);
-/** More than the hosts of a large brain; beyond it the oldest times are forgotten. */
-const mostHosts = 50_000;
+/** Milliseconds UTC; 0 for never. */
+interface Times {
+  enriched: number;
+  turn: number;
+  /** When it was postponed for the first time since its last turn. */
+  waiting: number;
+}
 
-/** Reads the remembered times; a cache that cannot be used forgets them. */
+const time = z.number();
+const KeptTimes = z.array(z.tuple([time, time, time, time])).catch([]);
+/** More than the hosts of a large brain, in three megabytes; beyond it those that changed longest ago are forgotten. */
+const mostHosts = 50_000;
+const never: Times = { enriched: 0, turn: 0, waiting: 0 };
+
+/** Reads the remembered times of one Detect; a cache that cannot be used forgets them. */
 export async function loadFreshness(cache: Cache, cacheKey: string, maxAgeMs: number): Promise<Freshness> {
-  const name = `${cacheName}-${cacheKey}`;
-  const times = new Map(KeptTimes.parse(await cache.read(name)));
+  const name = `enriched-${cacheKey}`;
+  const kept = KeptTimes.parse(await cache.read(name));
+  const times = new Map(
+    kept.map(([id, enriched, turn, waiting]): [number, Times] => [id, { enriched, turn, waiting }]),
+  );
   let changed = false;
+
+  function of(hostId: number): Times {
+    return times.get(hostId) ?? never;
+  }
+
+  /** What changed last comes last. */
+  function put(hostId: number, now: Times): void {
+    times.delete(hostId);
+    times.set(hostId, now);
+    changed = true;
+  }
 
   return {
     isFresh({ host, reasons }, now) {
-      const at = times.get(host.id);
+      const { enriched: at } = of(host.id);
       return (
         reasons.every((reason) => reason === 'tc') &&
-        at !== undefined &&
         at <= now &&
         now - at < maxAgeMs &&
         carriesContext(host.tags)
       );
     },
     enriched(hostId, now) {
-      times.delete(hostId);
-      times.set(hostId, now);
-      changed = true;
+      put(hostId, { enriched: now, turn: now, waiting: 0 });
     },
-    lastEnriched: (hostId) => times.get(hostId) ?? 0,
+    served(hostId, now) {
+      put(hostId, { ...of(hostId), turn: now, waiting: 0 });
+    },
+    postponed(hostId, now) {
+      const { waiting, ...known } = of(hostId);
+      put(hostId, { ...known, waiting: waiting || now });
+    },
+    compare(one, other) {
+      const [first, second] = [of(one), of(other)];
+      return (first.waiting || Infinity) - (second.waiting || Infinity) || first.turn - second.turn;
+    },
     async save(now) {
       if (!changed) return;
-      const kept = [...times].filter(([, at]) => at <= now).slice(-mostHosts);
-      await cache.write(name, kept);
+      changed = false;
+      const rows = [...times]
+        .map(([id, { enriched, turn, waiting }]) => [id, enriched, turn, waiting])
+        // Times of a clock that ran ahead would keep a host back until then.
+        .filter(([, ...row]) => row.every((at) => at <= now));
+      await cache.write(name, rows.slice(-mostHosts));
     },
   };
 }

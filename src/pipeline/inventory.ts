@@ -1,36 +1,62 @@
 import type { AtpClient } from '../atp/client.ts';
 import type { Alert, Machine } from '../atp/schema.ts';
-import { weigh, type Finding } from '../decide/match.ts';
+import { chooseMachine, weigh, type Finding } from '../decide/match.ts';
+import { keysOfHost, keysOfMachine } from '../decide/names.ts';
 import type { Host } from '../detect/schema.ts';
 import { ApiError } from '../errors.ts';
 
-/** Defender's machines and alerts, read in bulk for the enrichment of a large run; nothing is isolated by it. */
+/**
+ * What Defender's inventory and alerts, read in bulk, say of some hosts, for the enrichment of a large run; nothing is
+ * isolated by it.
+ */
 export interface Inventory {
   /** The one live machine that holds the host's address, when it is confirmed to be the host. */
   confirmed(host: Host): { machine: Machine; finding: Finding } | undefined;
+  /** Some machine of the inventory would be confirmed to be the host, wherever it is. */
+  mayConfirm(host: Host): boolean;
   /** The machine's alerts; nothing when the list could not be read, so that the machine is asked for by itself. */
   alertsOf(machineId: string): Alert[] | 'unknown' | undefined;
 }
 
 const alertWindowMs = 30 * 86_400_000;
 
-/** Reads the inventory page by page and keeps of it the live machines, by address. */
-export async function readInventory(atp: AtpClient, now: number): Promise<Inventory> {
-  const [byAddress, alerts] = await Promise.all([readMachines(atp), readAlerts(atp, now)]);
+/** Reads the inventory page by page and keeps of it the machines that could be one of the hosts. */
+export async function readInventory(atp: AtpClient, hosts: readonly Host[], now: number): Promise<Inventory> {
+  const [machines, alerts] = await Promise.all([readMachines(atp, hosts), readAlerts(atp, now)]);
   return {
     confirmed(host) {
-      const holders = byAddress.get(host.lastSource ?? '') ?? [];
-      const [machine] = holders;
-      if (machine === undefined || holders.length > 1) return undefined;
-      const finding = weigh(host, machine);
-      return finding.evidence === 'confirmed' ? { machine, finding } : undefined;
+      const holders = machines.byAddress.get(host.lastSource ?? '') ?? [];
+      if (holders.filter(isLive).length !== 1) return undefined;
+      // Records that are not live hold the address as well, and make no difference only where the choice makes none.
+      const match = chooseMachine(host, holders);
+      const isSure = match.kind === 'one' && match.finding.evidence === 'confirmed' && isLive(match.machine);
+      return isSure ? { machine: match.machine, finding: match.finding } : undefined;
     },
+    mayConfirm: (host) =>
+      machines.isIncomplete ||
+      keysOfHost(host).some((key) =>
+        machines.byKey.get(key)?.some((machine) => weigh(host, machine).evidence === 'confirmed'),
+      ),
     alertsOf: (machineId) => (alerts instanceof Map ? (alerts.get(machineId) ?? []) : alerts),
   };
 }
 
-async function readMachines(atp: AtpClient): Promise<Map<string, Machine[]>> {
+/** Machines by what they have in common with one of the hosts. */
+interface Machines {
+  byAddress: Map<string, Machine[]>;
+  byKey: Map<string, Machine[]>;
+  /** Some records could not be read. */
+  isIncomplete: boolean;
+}
+
+async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Machines> {
   const byAddress = new Map<string, Machine[]>();
+  const byKey = new Map<string, Machine[]>();
+  for (const host of hosts) {
+    if (host.lastSource !== undefined) byAddress.set(host.lastSource, []);
+    for (const key of keysOfHost(host)) byKey.set(key, []);
+  }
+  let isIncomplete = false;
   const seen = new Set<string>();
   for (let skip: number | undefined = 0; skip !== undefined;) {
     const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip);
@@ -38,16 +64,15 @@ async function readMachines(atp: AtpClient): Promise<Map<string, Machine[]>> {
     for (const machine of page.machines) {
       if (seen.has(machine.id)) continue;
       seen.add(machine.id);
-      if (!isLive(machine)) continue;
-      for (const address of addressesOf(machine)) {
-        const holders = byAddress.get(address);
-        if (holders) holders.push(machine);
-        else byAddress.set(address, [machine]);
-      }
+      for (const address of addressesOf(machine)) byAddress.get(address)?.push(machine);
+      const macs = (machine.ipAddresses ?? []).map(({ macAddress }) => macAddress);
+      for (const key of new Set(keysOfMachine(machine.computerDnsName ?? '', macs)))
+        byKey.get(key)?.push(machine);
     }
+    isIncomplete ||= page.unusable > 0;
     skip = seen.size > before ? page.next : undefined;
   }
-  return byAddress;
+  return { byAddress, byKey, isIncomplete };
 }
 
 function isLive(machine: Machine): boolean {

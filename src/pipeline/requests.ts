@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import type { MachineAction } from '../atp/schema.ts';
 import {
   opposedHosts,
   planRequests,
@@ -192,7 +193,11 @@ async function applyGroup(
     const { selected } = request;
     const kind = request.kinds.find((asked) => kinds.includes(asked));
     const plan = plans.get(selected.host.id);
-    if (shared) work.look.record = shared;
+    if (shared) {
+      work.look.record = brought(work.look.record, shared);
+      // What was done for the host before it may have ended this host's own action.
+      work.effects = workOf(selected, work.look, run).effects;
+    }
     const reason = opposed.get(selected.host.id);
     const current: RequestPlan | undefined =
       reason === undefined ? plan : { kind: 'conflict', reason, verdicts: plan?.verdicts ?? [] };
@@ -218,6 +223,13 @@ async function applyGroup(
     shared = 'record' in work.look.record ? work.look.record : shared;
   }
   return outcomes;
+}
+
+/** A record brought up to date with another of the same machine, which may have been read under fewer ids. */
+function brought(record: Look['record'], later: Look['record']): Look['record'] {
+  if (!('record' in record) || !('record' in later)) return later;
+  const isLater = (action: MachineAction) => later.record.some(({ id }) => id === action.id);
+  return { record: [...later.record, ...record.record.filter((action) => !isLater(action))] };
 }
 
 function isEnrichedAnyway(selected: SelectedHost, fresh: Fresh, run: RunContext): boolean {

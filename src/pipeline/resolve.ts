@@ -142,7 +142,9 @@ async function resolveByAddress(
   let found = await atp.findByIp(ip, at, priority);
   if (found === 'stale') return none(stale);
   let match = chooseMachine(host, found);
-  if (found.length === 0 && now() - at < lateReportMs) {
+  // A machine of that earlier time must be confirmed, so that nobody looks for one that is not there.
+  const mayBeLate = now() - at < lateReportMs && (inventory?.mayConfirm(host) ?? true);
+  if (found.length === 0 && mayBeLate) {
     found = await atp.findByIp(ip, at - earlierMs, priority);
     match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, true);
   }

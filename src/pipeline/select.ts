@@ -16,7 +16,8 @@ export interface SelectedHost {
 
 /**
  * Asks Detect for the hosts that the flags select: every page, before anything is written, because writing changes the
- * result set. The search index tokenises tags and lags, so only what a host's own document says counts.
+ * result set. The search index tokenises tags and lags, so only what a host's own document says counts. Those that
+ * wait for their turn come first.
  */
 export async function selectHosts({
   detect,
@@ -24,6 +25,7 @@ export async function selectHosts({
   log,
   clock,
   deadline,
+  freshness,
 }: RunContext): Promise<SelectedHost[]> {
   const selected = new Map<number, SelectedHost>();
   const pending = asksForActions(triggers);
@@ -47,7 +49,9 @@ export async function selectHosts({
       page = goesOn ? listed.next : undefined;
     }
   }
-  return [...selected.values()].sort((one, other) => one.host.id - other.host.id);
+  return [...selected.values()].sort(
+    ({ host: one }, { host: other }) => freshness.compare(one.id, other.id) || one.id - other.id,
+  );
 }
 
 function asksForActions({ blockTags, unblockTags }: Triggers): boolean {

@@ -93,6 +93,7 @@ describe('a rule about names', () => {
       'dc01.corp.example',
     ],
     ['a name with blanks around it', 'finance', { name: ' finance ' }, {}, 'finance'],
+    ['a full name with blanks around it', 'dc01.corp', { name: ' dc01.corp ' }, {}, 'dc01.corp'],
     ['the name of an address', 'IP-10.1.*', {}, {}, 'IP-10.1.2.3'],
     ['localhost', 'localhost', { artifacts: artifacts('dhcp localhost') }, {}, 'localhost'],
   ])('protects by %s', (_, pattern, host, machine, fact) => {
@@ -172,6 +173,7 @@ describe('a rule about addresses', () => {
     ['fe80::1', 'fe80::%eth0/64', 'fe80::1'],
     ['::ffff:192.0.2.9', '192.0.2.8/29', '192.0.2.9'],
     ['::FFFF:192.0.2.9', '192.0.2.9', '192.0.2.9'],
+    ['::ffff:10.20.30.40', '10.20.0.0/16', '10.20.30.40'],
     ['::ffff:c000:209', '192.0.2.9', '::ffff:c000:209'],
     [' 192.0.2.9 ', '192.0.2.9', '192.0.2.9'],
   ])('knows %j in %j', (address, pattern, fact) => {
@@ -186,6 +188,15 @@ describe('a rule about addresses', () => {
     'does not protect by %s',
     (pattern) => {
       expect(check({ ips: [pattern] }, elsewhere.host, elsewhere.machine)).toEqual(passed('ips'));
+    },
+  );
+
+  it.each(['1::ffff:10.0.0.9', '::ffff:0:10.0.0.9'])(
+    'does not take %s for the IPv4 address in it',
+    (address) => {
+      const ipAddresses = [{ ipAddress: address, macAddress: undefined }];
+
+      expect(check({ ips: ['10.0.0.9'] }, {}, { ipAddresses })).toEqual(passed('ips'));
     },
   );
 

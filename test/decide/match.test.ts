@@ -165,7 +165,7 @@ describe('the evidence that a machine is the host', () => {
     ],
     [
       'names on one side only',
-      { artifacts: artifacts('dhcp laptop-7') },
+      { artifacts: artifacts('dhcp laptop-7', 'netbios LAPTOP-7') },
       { computerDnsName: undefined, ...noMacs },
       'ip only',
       'no name to compare and no MAC address in common',

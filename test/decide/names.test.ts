@@ -1,15 +1,19 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { weigh } from '../../src/decide/match.ts';
 import {
   allNames,
   decisiveNames,
   firstLabel,
   hostMacs,
   isHollowName,
+  keysOfHost,
+  keysOfMachine,
   namesAgree,
   normalMac,
   supportingNames,
 } from '../../src/decide/names.ts';
-import { artifacts, buildHost } from './samples.ts';
+import { artifacts, buildHost, buildMachine } from './samples.ts';
 
 it.each([
   '',
@@ -58,6 +62,8 @@ it.each([
   'ip-10',
   'ip-',
   'voip-10.1.2.3',
+  'voip-fe80--1',
+  'voip fe80::1',
   'x-fe80::1',
   'ipfe80--1',
   'VMAL #2 windows 10.250.50.128 (endo-kao128)',
@@ -188,4 +194,74 @@ it('knows the MAC addresses of a host from its artifacts', () => {
   const found = artifacts('mac 00:50:56:ab:12:34', 'mac 00:00:00:00:00:00', 'dhcp 005056ab9999', 'mac null');
 
   expect(hostMacs(buildHost({ artifacts: found }))).toEqual(['005056ab1234']);
+});
+
+describe('the keys by which a host may be found in an inventory', () => {
+  it('are its names, and its MAC addresses', () => {
+    const host = buildHost({
+      name: 'Finance',
+      artifacts: artifacts(
+        'dhcp LAPTOP-7.contoso.example',
+        'netbios FINANCE-LAPTOP-17',
+        'rdns pool-17.contoso.example',
+        'dns localhost',
+        'mac 00:50:56:AB:12:34',
+        'mac 00:00:00:00:00:00',
+      ),
+    });
+
+    expect(keysOfHost(host)).toEqual([
+      'name laptop-7',
+      'netbios finance-laptop-',
+      'name pool-17',
+      'name finance',
+      'mac 005056ab1234',
+    ]);
+  });
+
+  it('are those of a machine that has its name or one of its MAC addresses', () => {
+    expect(
+      keysOfMachine('Finance-Laptop-17.contoso.example', ['0050-56AB-1234', '000000000000', undefined]),
+    ).toEqual(['name finance-laptop-17', 'netbios finance-laptop-', 'mac 005056ab1234']);
+    expect(keysOfMachine('localhost', ['005056AB1234'])).toEqual(['mac 005056ab1234']);
+    expect(keysOfMachine('', [])).toEqual([]);
+  });
+
+  it('have one in common whenever name or MAC address confirms the machine', () => {
+    const labels = [
+      'laptop-7',
+      'finance-laptop-1',
+      'finance-laptop-2',
+      'finance-laptop-',
+      'localhost',
+      'IP-10.1.2.3',
+    ];
+    const types = ['dhcp', 'kerberos', 'netbios', 'dns', 'rdns', 'windows_defender_name'];
+    const found = fc
+      .record({
+        type: fc.constantFrom(...types),
+        value: fc.constantFrom(...labels, 'LAPTOP-7$', 'laptop-7.contoso.example'),
+      })
+      .map(({ type, value }) => `${type} ${value}`);
+    const macs = fc.constantFrom('mac 00:50:56:ab:12:34', 'mac 00:00:00:00:00:00', 'mac 00:50:56:ff:ff:ff');
+    const hosts = fc.record({
+      name: fc.constantFrom(undefined, ...labels),
+      lines: fc.array(fc.oneof(found, macs), { maxLength: 4 }),
+    });
+    fc.assert(
+      fc.property(hosts, fc.constantFrom('', ...labels), ({ name, lines }, computerDnsName) => {
+        const host = buildHost({ name, artifacts: artifacts(...lines) });
+        const machine = buildMachine({ computerDnsName });
+        const addresses = machine.ipAddresses ?? [];
+        const keys = keysOfMachine(
+          computerDnsName,
+          addresses.map(({ macAddress }) => macAddress),
+        );
+
+        if (weigh(host, machine).evidence !== 'confirmed') return;
+        expect(keysOfHost(host).some((key) => keys.includes(key))).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
 });

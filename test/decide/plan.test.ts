@@ -263,8 +263,10 @@ describe('a request by itself', () => {
     ],
   ])('about a machine whose record is gone: %s', (_, kind, record, plan) => {
     const look = lookAt({ tags: heldByTag, resolution: gone, record: { record } });
+    const strict: Rules = { ...rules, match: 'confirmed', never: { ...never, osPlatforms: ['*'] } };
 
     expect(judgeRequest(kind, look, rules, now)).toEqual(plan);
+    expect(judgeRequest(kind, look, strict, now)).toEqual(plan);
   });
 });
 

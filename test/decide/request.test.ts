@@ -372,6 +372,12 @@ describe("a host's own answer", () => {
     expect(ownAnswer(request, record, asked)).toBeUndefined();
   });
 
+  it('is still the answer when a cancellation came too late', () => {
+    const done = { ...mine, status: 'Succeeded', cancellationComment: ownRelease };
+
+    expect(ownAnswer('isolate', [done], asked)).toBe(done);
+  });
+
   it('is still there when a scan followed', () => {
     const scan = buildAction({ type: 'RunAntiVirusScan', createdAt: noon + hour });
 

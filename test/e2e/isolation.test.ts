@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { FaultKind } from '../simulator/faults.ts';
 import type { HostFields, SimHost } from '../simulator/hosts.ts';
+import type { Entry } from '../simulator/ledger.ts';
 import type { SimMachine } from '../simulator/machines.ts';
 import type { RunResult } from '../simulator/run-atp.ts';
 import { createSimulator, type Simulator } from '../simulator/simulator.ts';
 import {
   asked,
+  askedOf,
   closeUnharmed,
   contextOf,
   hostIn,
@@ -15,11 +18,15 @@ import {
   noteEntries,
   onlyAsked,
   ownNoteOf,
+  playInOneRun,
   resultsOf,
   run,
   tags,
   tagsOf,
   typicalLine,
+  textLike,
+  textWith,
+  type Scene,
 } from './rig.ts';
 
 const line = ['--blocktag', 'block', '--json'];
@@ -129,78 +136,87 @@ describe.concurrent('--blocktag', () => {
   });
 });
 
-describe.concurrent('what is under way on the machine already', () => {
-  it.for(['Succeeded', 'Pending', 'InProgress'])(
-    'an isolation of the portal (%s) is taken over',
-    async (status, { start }) => {
-      const simulator = await start();
-      const { world } = simulator;
-      const { host, machine } = world.addPair({ tags: ['block'] });
-      const old = world.addAction({
-        machineId: machine.id,
-        status,
-        createdAt: Date.now() - minutes(90),
-      });
+/** An isolation of the portal in this state, which a block takes over. */
+function adoption(status: string): Scene {
+  return (simulator) => {
+    const { world } = simulator;
+    const { host, machine } = world.addPair({ tags: ['block'] });
+    const old = world.addAction({ machineId: machine.id, status, createdAt: Date.now() - minutes(90) });
 
-      const result = await run(simulator, line);
-
-      expect(result.code).toBe(0);
-      expect(asked(simulator)).toEqual([]);
+    return (result) => {
+      expect(resultsOf(result, [host])).toEqual(['isolated']);
+      expect(askedOf(simulator, machine)).toEqual([]);
       expect(tagsOf(host)).toEqual(
         tags([], [...contextOf(machine), `isolation: ${status}`, `Manual block:${minute(old.createdAt)}`]),
       );
       expect(noteEntries(host)).toEqual([
         `- ${minute(old.createdAt)} UTC: isolation by \`analyst@contoso.example\`, taken over for tag \`block\`: ${status}, action ${old.id}`,
       ]);
+    };
+  };
+}
+
+/** Actions on the machine, oldest first, in the face of which a block must wait. */
+function deferral(...actions: [type: 'Isolate' | 'Unisolate', status: string][]): Scene {
+  return (simulator) => {
+    const { world } = simulator;
+    const { host, machine } = world.addPair({ tags: ['block'] });
+    const known = actions.map(([type, status], at) =>
+      world.addAction({ machineId: machine.id, type, status, createdAt: Date.now() - minutes(30 - at) }),
+    );
+    const before = structuredClone(known);
+
+    return (result) => {
+      expect(resultsOf(result, [host])).toEqual(['deferred']);
+      expect(askedOf(simulator, machine)).toEqual([]);
+      expect(known).toEqual(before);
+      expect(tagsOf(host)).toEqual(tags(['block'], contextOf(machine)));
+    };
+  };
+}
+
+playInOneRun(
+  'what is under way on the machine already',
+  { args: line, code: 1 },
+  {
+    'an isolation in force is taken over': adoption('Succeeded'),
+    'an isolation that is Pending is taken over': adoption('Pending'),
+    'an isolation that is InProgress is taken over': adoption('InProgress'),
+    'a release that is InProgress defers the isolation': deferral(
+      ['Isolate', 'Succeeded'],
+      ['Unisolate', 'InProgress'],
+    ),
+    'an isolation and a release at once defer it': deferral(['Unisolate', 'Pending'], ['Isolate', 'Pending']),
+    'an isolation in a state that nobody documents defers it': deferral(
+      ['Unisolate', 'Succeeded'],
+      ['Isolate', 'Waiting'],
+    ),
+
+    'a release that is Pending is cancelled, and the isolation in force taken over': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = world.addPair({ tags: ['block'] });
+      const isolation = world.portalIsolate(machine.id);
+      const release = world.portalRelease(machine.id, 'Pending');
+
+      return () => {
+        expect(release).toMatchObject({
+          status: 'Cancelled',
+          cancellationComment: textLike(/^atp isolate; /),
+        });
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(machine.isolated).toBe(true);
+        expect(tagsOf(host)).toEqual(
+          tags(
+            [],
+            [...contextOf(machine), 'isolation: Succeeded', `Manual block:${minute(isolation.createdAt)}`],
+          ),
+        );
+      };
     },
-  );
+  },
+);
 
-  it('a release that is Pending is cancelled, and the isolation in force taken over', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = world.addPair({ tags: ['block'] });
-    const isolation = world.portalIsolate(machine.id);
-    const release = world.portalRelease(machine.id, 'Pending');
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(release).toMatchObject({
-      status: 'Cancelled',
-      cancellationComment: expect.stringMatching(/^atp isolate; /),
-    });
-    expect(asked(simulator)).toEqual([]);
-    expect(machine.isolated).toBe(true);
-    expect(tagsOf(host).own).toContain(`Manual block:${minute(isolation.createdAt)}`);
-    expect(tagsOf(host).own).toContain('isolation: Succeeded');
-  });
-
-  it.for<[line: string, statuses: [isolation: string, release: string]]>([
-    ['a release that is InProgress', ['Succeeded', 'InProgress']],
-    ['an isolation and a release at once', ['Pending', 'Pending']],
-    ['an isolation in a state that nobody documents', ['Waiting', 'Succeeded']],
-  ])('%s defers the isolation', async ([, [isolated, released]], { start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = world.addPair({ tags: ['block'] });
-    const ago = (count: number) => ({ machineId: machine.id, createdAt: Date.now() - minutes(count) });
-    const actions = [
-      world.addAction({ ...ago(20), type: 'Unisolate', status: released }),
-      world.addAction({ ...ago(10), type: 'Isolate', status: isolated }),
-    ];
-    if (released === 'InProgress')
-      Object.assign(actions[1] ?? {}, ago(30), { updatedAt: Date.now() - minutes(30) });
-    const before = actions.map((action) => ({ ...action }));
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(1);
-    expect(resultsOf(result, [host])).toEqual(['deferred']);
-    expect(asked(simulator)).toEqual([]);
-    expect(actions).toEqual(before);
-    expect(tagsOf(host)).toEqual(tags(['block'], contextOf(machine)));
-  });
-
+describe.concurrent('an action of the same kind that the record does not show', () => {
   it.for(['refuse', 'earlier'] as const)(
     'an isolation that the record does not show yet (%s) is not asked for twice',
     async (duplicateAction, { start }) => {
@@ -580,7 +596,7 @@ describe.concurrent('opposite requests', () => {
     expect(hostIn(result, host.id)).toMatchObject({
       result: 'conflict',
       action: null,
-      detail: expect.stringContaining('the host carries a block and an unblock tag at once'),
+      detail: textWith('the host carries a block and an unblock tag at once'),
     });
     expect(tagsOf(host)).toEqual(tags(['block', 'unblock'], contextOf(machine)));
     expect(asked(simulator)).toEqual([]);
@@ -612,31 +628,39 @@ describe.concurrent('opposite requests', () => {
   });
 });
 
+/** An isolation whose answer is spoilt in this way: it is looked for by its comment, and found. */
+function lostAnswer(kind: FaultKind): Scene {
+  return (simulator) => {
+    const { host, machine } = simulator.world.addPair({ tags: ['block'] });
+    const isMeant = ({ call, path }: Entry) => call === 'isolate' && path.includes(machine.id);
+    simulator.faults.add({ match: isMeant, kind });
+
+    return (result) => {
+      const action = onlyAsked(simulator, machine);
+      expect(simulator.ledger.entries.filter((entry) => isMeant(entry))).toHaveLength(1);
+      expect(resultsOf(result, [host])).toEqual(['isolated']);
+      expect(tagsOf(host)).toEqual(
+        tags([], [...contextOf(machine), 'isolation: Pending', `Manual block:${minute(action.createdAt)}`]),
+      );
+    };
+  };
+}
+
+playInOneRun(
+  'an isolation whose answer is lost is not asked for again:',
+  { args: line, code: 0 },
+  {
+    'on the way': lostAnswer('reset-after'),
+    'but for its status': lostAnswer('empty-200'),
+    'in half': lostAnswer('truncated'),
+    'in an answer without end': lostAnswer('oversize'),
+    'behind a page of HTML': lostAnswer({ status: 200, body: '<html>hello</html>', after: true }),
+    'behind an error': lostAnswer({ status: 502, after: true }),
+  },
+);
+
 describe.concurrent('an isolation whose answer was lost', () => {
-  it.for<[line: string, kind: Parameters<Simulator['faults']['add']>[0]['kind']]>([
-    ['on the way', 'reset-after'],
-    ['but for its status', 'empty-200'],
-    ['in half', 'truncated'],
-    ['in an answer without end', 'oversize'],
-    ['behind a page of HTML', { status: 200, body: '<html>hello</html>', after: true }],
-    ['behind an error', { status: 502, after: true }],
-  ])('%s is found by its comment, and not asked for again', async ([, kind], { start }) => {
-    const simulator = await start();
-    const { world, faults, ledger } = simulator;
-    const { host, machine } = world.addPair({ tags: ['block'] });
-    faults.add({ match: ({ call }) => call === 'isolate', kind });
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    const action = onlyAsked(simulator);
-    expect(ledger.count('isolate')).toBe(1);
-    expect(tagsOf(host)).toEqual(
-      tags([], [...contextOf(machine), 'isolation: Pending', `Manual block:${minute(action.createdAt)}`]),
-    );
-  });
-
-  it('and that the record does not show is taken up by the next run', async ({ start }) => {
+  it('and which the record does not show is taken up by the next run', async ({ start }) => {
     const simulator = await start({ actionIndexLagMs: minutes(60) });
     const { world, faults, ledger, settings } = simulator;
     const { host, machine } = world.addPair({ tags: ['block'] });

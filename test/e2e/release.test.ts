@@ -2,9 +2,11 @@ import { describe, expect } from 'vitest';
 import type { SimAction } from '../simulator/actions.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import type { SimMachine } from '../simulator/machines.ts';
+import type { RunResult } from '../simulator/run-atp.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 import {
   asked,
+  askedOf,
   contextOf,
   detectState,
   hostIn,
@@ -14,11 +16,14 @@ import {
   noteEntries,
   onlyAsked,
   ownNoteOf,
+  playInOneRun,
   resultsOf,
   run,
   tags,
   tagsOf,
   typicalLine,
+  textLike,
+  textWith,
 } from './rig.ts';
 
 const line = ['--unblocktag', 'unblock', '--json'];
@@ -48,245 +53,267 @@ function addHeld(
   return { host, machine, action };
 }
 
-describe.concurrent('--unblocktag', () => {
-  it('releases a machine whose isolation is in force, and says so on the host', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = world.addPair({ tags: ['vip', 'UNBLOCK'], state: 'inactive' });
-    world.portalIsolate(machine.id);
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    const action = onlyAsked(simulator);
-    expect(action).toMatchObject({
-      type: 'Unisolate',
-      machineId: machine.id,
-      requestorComment: expect.stringMatching(
-        new RegExp(`^atp release; brain 127\\.0\\.0\\.1:\\d+; host ${host.id}; tag UNBLOCK; \\S+Z; pc-1$`),
-      ),
-    });
-    expect(tagsOf(host)).toEqual(
-      tags(
-        ['vip'],
-        [...contextOf(machine), 'release: Pending', `Manual unblock:${minute(action.createdAt)}`],
-      ),
-    );
-    expect(noteEntries(host)).toEqual([
-      `- ${minute(action.createdAt)} UTC: release for tag \`UNBLOCK\`: Pending, action ${action.id}`,
-    ]);
-    expect(hostIn(result, host.id)).toMatchObject({
-      reasons: ['unblock'],
-      action: { type: 'release', id: action.id, status: 'Pending' },
-      result: 'released',
-    });
-  });
-
-  it('posts nothing when nothing is in force', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const never = world.addPair({ tags: ['unblock', 'Manual unblock failed'] });
-    const freed = world.addPair({ tags: ['unblock'] });
-    world.portalIsolate(freed.machine.id);
-    world.portalRelease(freed.machine.id);
-    const before = Date.now();
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(asked(simulator)).toEqual([]);
-    const times = [before, Date.now()].map(minute);
-    for (const { host, machine } of [never, freed]) {
-      const history = tagsOf(host).own.find((tag) => tag.startsWith('Manual unblock:')) ?? '';
-      expect(times).toContain(history.slice('Manual unblock:'.length));
-      expect(tagsOf(host)).toEqual(tags([], [...contextOf(machine), history]));
-      expect(noteEntries(host)).toEqual([
-        `- ${history.slice('Manual unblock:'.length)} UTC: release for tag \`unblock\`: nothing was in force`,
-      ]);
-    }
-    expect(resultsOf(result, [never.host, freed.host])).toEqual(['released', 'released']);
-  });
-
-  it('cancels an isolation that is still Pending', async ({ start }) => {
-    const simulator = await start();
-    const { host, machine, action } = addHeld(simulator, { status: 'Pending', tags: ['unblock'] });
-    const before = Date.now();
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(action).toMatchObject({
-      status: 'Cancelled',
-      cancellationComment: expect.stringMatching(/^atp release; brain /),
-    });
-    expect(asked(simulator)).toEqual([]);
-    const history = tagsOf(host).own.find((tag) => tag.startsWith('Manual unblock:')) ?? '';
-    expect([before, Date.now()].map(minute)).toContain(history.slice('Manual unblock:'.length));
-    expect(tagsOf(host)).toEqual(
-      tags(
-        ['vip'],
-        [...contextOf(machine), 'isolation: Cancelled', `Manual block:${minute(action.createdAt)}`, history],
-      ),
-    );
-    expect(hostIn(result, host.id)).toMatchObject({
-      result: 'released',
-      action: { type: 'isolate', id: action.id, status: 'Cancelled' },
-    });
-  });
-
-  it('releases what a repeated isolation, now cancelled, would have isolated again', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    const repeated = world.addAction({
-      machineId: machine.id,
-      status: 'Pending',
-      createdAt: Date.now() - minutes(5),
-    });
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(repeated.status).toBe('Cancelled');
-    expect(onlyAsked(simulator)).toMatchObject({ type: 'Unisolate', machineId: machine.id });
-    expect(tagsOf(host).own).toContain('release: Pending');
-  });
-
-  it('waits for an isolation that is under way', async ({ start }) => {
-    const simulator = await start();
-    const { host, action } = addHeld(simulator, { status: 'InProgress', tags: ['unblock'] });
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(1);
-    expect(hostIn(result, host.id)).toMatchObject({
-      result: 'deferred',
-      detail: expect.stringContaining(
-        `isolation ${action.id} is InProgress and cannot be cancelled any more; asked again when it has ended`,
-      ),
-    });
-    expect(asked(simulator)).toEqual([]);
-    expect(action.status).toBe('InProgress');
-    expect(tagsOf(host).others).toEqual(['vip', 'unblock']);
-  });
-
-  it('takes over a release that is under way', async ({ start }) => {
-    const simulator = await start();
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    const release = simulator.world.portalRelease(machine.id, 'Pending');
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(asked(simulator)).toEqual([]);
-    expect(hostIn(result, host.id)['action']).toMatchObject({ type: 'release', id: release.id });
-    expect(tagsOf(host).own).toContain('release: Pending');
-    expect(tagsOf(host).others).toEqual(['vip']);
-  });
-});
-
-describe.concurrent('the machine of a held host', () => {
-  it('is found by the id: tag, though another machine has the address by now', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    world.moveAddress(machine.id, '10.250.0.1', Date.now() - minutes(120));
-    const newcomer = world.addMachine({ lastIpAddress: host.last_source, protected: true });
-    world.portalIsolate(newcomer.id);
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(onlyAsked(simulator)).toMatchObject({ type: 'Unisolate', machineId: machine.id });
-    expect(simulator.ledger.count('findbyip')).toBe(0);
-    expect(tagsOf(host).own).toContain(`id: ${machine.id}`);
-  });
-
-  it('is the heir of a record that was merged', async ({ start }) => {
-    const simulator = await start();
-    const { world } = simulator;
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    const heir = world.addMachine({ computerDnsName: 'heir.contoso.example' });
-    machine.mergedIntoMachineId = heir.id;
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(onlyAsked(simulator)).toMatchObject({ type: 'Unisolate', machineId: heir.id });
-    expect(tagsOf(host).own).toContain(`id: ${heir.id}`);
-    expect(tagsOf(host).own).not.toContain(`id: ${machine.id}`);
-  });
-
-  it('is released by its id when its record is gone', async ({ start }) => {
-    const simulator = await start();
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    simulator.world.deleteMachine(machine.id, { acceptsActions: true });
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(0);
-    expect(onlyAsked(simulator)).toMatchObject({ type: 'Unisolate', machineId: machine.id });
-    expect(tagsOf(host).own).toContain('release: Pending');
-    expect(tagsOf(host).own).toContain(`id: ${machine.id}`);
-  });
-
-  it('that Defender knows no more is refused for good, and its id goes to the note', async ({ start }) => {
-    const simulator = await start();
-    const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
-    simulator.world.deleteMachine(machine.id);
-
-    const result = await run(simulator, line);
-
-    expect(result.code).toBe(1);
-    expect(resultsOf(result, [host])).toEqual(['refused']);
-    expect(tagsOf(host).others).toEqual(['vip']);
-    expect(tagsOf(host).own).toContain('Manual unblock failed');
-    expect(tagsOf(host).own).not.toContain(`id: ${machine.id}`);
-    expect(ownNoteOf(host)).toContain(machine.id);
-    expect(asked(simulator)).toEqual([]);
-  });
-
-  it.for<[evidence: string, names: string[], released: boolean]>([
-    ['confirmed', ['pc-1'], true],
-    ['ip only', [], false],
-  ])(
-    'without an id: tag is found by address, and %s evidence decides',
-    async ([, names, released], { start }) => {
-      const simulator = await start();
-      const { world } = simulator;
-      // All that the earlier tool left behind.
-      const { host, machine } = world.addPair({
-        tags: ['Manual block:2026-11-20 10:00', 'unblock'],
-        name: 'IP-10.0.0.9',
-        host_artifact_set: names.map((value) => ({ type: 'dhcp', value })),
-      });
-      world.addAction({ machineId: machine.id, createdAt: Date.parse('2026-11-20T10:00:20Z') });
-
-      const result = await run(simulator, line);
-
-      expect(resultsOf(result, [host])).toEqual([released ? 'released' : 'refused']);
-      expect(asked(simulator)).toHaveLength(released ? 1 : 0);
-      expect(host.tags).not.toContain('unblock');
-      expect(host.tags.includes('Manual unblock failed')).toBe(!released);
+/** All that the earlier tool left behind: the time of its block, and the isolation that Defender records. */
+function addHeldByEarlierTool({ world }: Simulator, names: string[]) {
+  const pair = world.addPair(
+    {
+      tags: ['Manual block:2026-11-20 10:00', 'unblock'],
+      name: 'IP-10.0.0.9',
+      host_artifact_set: names.map((value) => ({ type: 'dhcp', value })),
     },
+    { computerDnsName: 'laptop-7.contoso.example' },
   );
+  world.addAction({ machineId: pair.machine.id, createdAt: Date.parse('2026-11-20T10:00:20Z') });
+  return pair;
+}
 
-  it.for<[ago: number, posted: boolean]>([
-    [20, false],
-    [120, true],
-  ])('isolated %i minutes ago, and not in the record, is released: %s', async ([ago, posted], { start }) => {
-    const simulator = await start();
-    const { host, machine, action } = addHeld(simulator, { ago, tags: ['unblock'] });
-    simulator.world.actions.delete(action.id);
+/** The minute that a host's newest `Manual unblock:` names, which must be one of the run. */
+function timeOfRun({ report }: RunResult, host: SimHost): string {
+  const time = host.tags
+    .findLast((tag) => tag.startsWith('Manual unblock:'))
+    ?.slice('Manual unblock:'.length);
+  const times = ['startedAt', 'finishedAt'].map((name) => minute(Date.parse(String(report?.[name]))));
+  expect(times).toContain(time);
+  return time ?? '';
+}
 
-    const result = await run(simulator, line);
+function expectNothingInForce(
+  simulator: Simulator,
+  { host, machine }: { host: SimHost; machine: SimMachine },
+): (result: RunResult) => void {
+  return (result) => {
+    const time = timeOfRun(result, host);
+    expect(askedOf(simulator, machine)).toEqual([]);
+    expect(tagsOf(host)).toEqual(tags([], [...contextOf(machine), `Manual unblock:${time}`]));
+    expect(noteEntries(host)).toEqual([`- ${time} UTC: release for tag \`unblock\`: nothing was in force`]);
+    expect(resultsOf(result, [host])).toEqual(['released']);
+  };
+}
 
-    expect(result.code).toBe(posted ? 0 : 1);
-    expect(resultsOf(result, [host])).toEqual([posted ? 'released' : 'deferred']);
-    expect(asked(simulator).map(({ machineId }) => machineId)).toEqual(posted ? [machine.id] : []);
-    expect(host.tags.includes('unblock')).toBe(!posted);
-  });
-});
+playInOneRun(
+  '--unblocktag',
+  { args: line, code: 1 },
+  {
+    'releases a machine whose isolation is in force, and says so on the host': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = world.addPair({ tags: ['vip', 'UNBLOCK'], state: 'inactive' });
+      world.portalIsolate(machine.id);
+
+      return (result) => {
+        const action = onlyAsked(simulator, machine);
+        expect(action).toMatchObject({
+          type: 'Unisolate',
+          requestorComment: textLike(
+            new RegExp(
+              `^atp release; brain 127\\.0\\.0\\.1:\\d+; host ${host.id}; tag UNBLOCK; \\S+Z; ${host.name}$`,
+            ),
+          ),
+        });
+        expect(tagsOf(host)).toEqual(
+          tags(
+            ['vip'],
+            [...contextOf(machine), 'release: Pending', `Manual unblock:${minute(action.createdAt)}`],
+          ),
+        );
+        expect(noteEntries(host)).toEqual([
+          `- ${minute(action.createdAt)} UTC: release for tag \`UNBLOCK\`: Pending, action ${action.id}`,
+        ]);
+        expect(hostIn(result, host.id)).toMatchObject({
+          reasons: ['unblock'],
+          action: { type: 'release', id: action.id, status: 'Pending' },
+          result: 'released',
+        });
+      };
+    },
+
+    'posts nothing when nothing was ever in force': (simulator) => {
+      const pair = simulator.world.addPair({ tags: ['unblock', 'Manual unblock failed'] });
+      return expectNothingInForce(simulator, pair);
+    },
+
+    'posts nothing when what was in force was released': (simulator) => {
+      const { world } = simulator;
+      const pair = world.addPair({ tags: ['unblock'] });
+      world.portalIsolate(pair.machine.id);
+      world.portalRelease(pair.machine.id);
+      return expectNothingInForce(simulator, pair);
+    },
+
+    'cancels an isolation that is still Pending': (simulator) => {
+      const { host, machine, action } = addHeld(simulator, { status: 'Pending', tags: ['unblock'] });
+
+      return (result) => {
+        expect(action).toMatchObject({
+          status: 'Cancelled',
+          cancellationComment: textLike(/^atp release; brain /),
+        });
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(tagsOf(host)).toEqual(
+          tags(
+            ['vip'],
+            [
+              ...contextOf(machine),
+              'isolation: Cancelled',
+              `Manual block:${minute(action.createdAt)}`,
+              `Manual unblock:${timeOfRun(result, host)}`,
+            ],
+          ),
+        );
+        expect(hostIn(result, host.id)).toMatchObject({
+          result: 'released',
+          action: { type: 'isolate', id: action.id, status: 'Cancelled' },
+        });
+      };
+    },
+
+    'releases what a repeated isolation, now cancelled, would have isolated again': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      const repeated = world.addAction({
+        machineId: machine.id,
+        status: 'Pending',
+        createdAt: Date.now() - minutes(5),
+      });
+
+      return (result) => {
+        expect(repeated.status).toBe('Cancelled');
+        expect(onlyAsked(simulator, machine).type).toBe('Unisolate');
+        expect(tagsOf(host).own).toContain('release: Pending');
+        expect(resultsOf(result, [host])).toEqual(['released']);
+      };
+    },
+
+    'waits for an isolation that is under way': (simulator) => {
+      const { host, machine, action } = addHeld(simulator, { status: 'InProgress', tags: ['unblock'] });
+
+      return (result) => {
+        expect(hostIn(result, host.id)).toMatchObject({
+          result: 'deferred',
+          detail: textWith(
+            `isolation ${action.id} is InProgress and cannot be cancelled any more; asked again when it has ended`,
+          ),
+        });
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(action.status).toBe('InProgress');
+        expect(tagsOf(host).others).toEqual(['vip', 'unblock']);
+      };
+    },
+
+    'takes over a release that is under way': (simulator) => {
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      const release = simulator.world.portalRelease(machine.id, 'Pending');
+
+      return (result) => {
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(hostIn(result, host.id)).toMatchObject({
+          result: 'released',
+          action: { type: 'release', id: release.id },
+        });
+        expect(tagsOf(host).own).toContain('release: Pending');
+        expect(tagsOf(host).others).toEqual(['vip']);
+      };
+    },
+
+    'finds a held machine by the id: tag, though another has the address by now': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      world.moveAddress(machine.id, '10.250.0.1', Date.now() - minutes(120));
+      const newcomer = world.addMachine({ lastIpAddress: host.last_source });
+      world.portalIsolate(newcomer.id);
+
+      return () => {
+        expect(onlyAsked(simulator, machine).type).toBe('Unisolate');
+        expect(askedOf(simulator, newcomer)).toEqual([]);
+        expect(
+          simulator.ledger.of('findbyip').some(({ path }) => path.includes(`'${host.last_source ?? ''}'`)),
+        ).toBe(false);
+        expect(tagsOf(host).own).toContain(`id: ${machine.id}`);
+      };
+    },
+
+    'releases the heir of a record that was merged': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      const heir = world.addMachine({ computerDnsName: 'heir.contoso.example' });
+      machine.mergedIntoMachineId = heir.id;
+
+      return () => {
+        expect(onlyAsked(simulator, heir).type).toBe('Unisolate');
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(tagsOf(host).own).toContain(`id: ${heir.id}`);
+        expect(tagsOf(host).own).not.toContain(`id: ${machine.id}`);
+      };
+    },
+
+    'releases by its id a machine whose record is gone': (simulator) => {
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      simulator.world.deleteMachine(machine.id, { acceptsActions: true });
+
+      return () => {
+        expect(onlyAsked(simulator, machine).type).toBe('Unisolate');
+        expect(tagsOf(host).own).toContain('release: Pending');
+        expect(tagsOf(host).own).toContain(`id: ${machine.id}`);
+      };
+    },
+
+    'is refused for a machine that Defender knows no more, whose id goes to the note': (simulator) => {
+      const { host, machine } = addHeld(simulator, { tags: ['unblock'] });
+      simulator.world.deleteMachine(machine.id);
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['refused']);
+        expect(tagsOf(host).others).toEqual(['vip']);
+        expect(tagsOf(host).own).toContain('Manual unblock failed');
+        expect(tagsOf(host).own).not.toContain(`id: ${machine.id}`);
+        expect(ownNoteOf(host)).toContain(machine.id);
+        expect(askedOf(simulator, machine)).toEqual([]);
+      };
+    },
+
+    'goes by address for a host held without an id: tag, with confirmed evidence': (simulator) => {
+      const { host, machine } = addHeldByEarlierTool(simulator, ['laptop-7']);
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['released']);
+        expect(onlyAsked(simulator, machine).type).toBe('Unisolate');
+        expect(host.tags).not.toContain('unblock');
+      };
+    },
+
+    'is refused for a host held without an id: tag and less evidence': (simulator) => {
+      const { host, machine } = addHeldByEarlierTool(simulator, []);
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['refused']);
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(host.tags).not.toContain('unblock');
+        expect(host.tags).toContain('Manual unblock failed');
+      };
+    },
+
+    'waits while a fresh isolation is missing from the record': (simulator) => {
+      const { host, machine, action } = addHeld(simulator, { ago: 20, tags: ['unblock'] });
+      simulator.world.actions.delete(action.id);
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['deferred']);
+        expect(askedOf(simulator, machine)).toEqual([]);
+        expect(host.tags).toContain('unblock');
+      };
+    },
+
+    'is posted when an isolation of more than an hour ago is missing from the record': (simulator) => {
+      const { host, machine, action } = addHeld(simulator, { ago: 120, tags: ['unblock'] });
+      simulator.world.actions.delete(action.id);
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['released']);
+        expect(onlyAsked(simulator, machine).type).toBe('Unisolate');
+        expect(host.tags).not.toContain('unblock');
+      };
+    },
+  },
+);
 
 describe.concurrent('the next run', () => {
   it('follows what the one before asked for, and then has nothing to say', async ({ start }) => {
@@ -336,44 +363,44 @@ describe.concurrent('the next run', () => {
     expect(asked(simulator)).toHaveLength(1);
   });
 
-  it.for<[kind: 'isolation' | 'release', status: string]>([
-    ['isolation', 'Failed'],
-    ['isolation', 'TimeOut'],
-    ['isolation', 'Cancelled'],
-    ['release', 'Failed'],
-  ])('says once that an %s ended in %s, and leaves it to a person', async ([kind, status], { start }) => {
+  it('says once that an action ended badly, and leaves it to a person', async ({ start }) => {
     const simulator = await start();
     const { world } = simulator;
-    const trigger = kind === 'isolation' ? 'block' : 'unblock';
-    const { host, machine } = world.addPair({ tags: [trigger] });
-    if (kind === 'release') world.portalIsolate(machine.id);
+    const ends = [
+      { kind: 'isolation', trigger: 'block', status: 'Failed' },
+      { kind: 'isolation', trigger: 'block', status: 'TimeOut' },
+      { kind: 'isolation', trigger: 'block', status: 'Cancelled' },
+      { kind: 'release', trigger: 'unblock', status: 'Failed' },
+    ].map((end) => {
+      const { host, machine } = world.addPair({ tags: [end.trigger] });
+      if (end.kind === 'release') world.portalIsolate(machine.id);
+      return { ...end, host, machine };
+    });
     await run(simulator, typicalLine);
-    const action = onlyAsked(simulator);
-    world.advanceAction(action.id, status);
+    const actions = ends.map(({ machine }) => onlyAsked(simulator, machine));
+    ends.forEach(({ status }, at) => {
+      world.advanceAction(actions[at]?.id ?? '', status);
+    });
 
     const told = await run(simulator, [...typicalLine, '--json']);
     const between = detectState(simulator);
     const silent = await run(simulator, typicalLine);
 
     expect(told.code).toBe(1);
-    expect(hostIn(told, host.id)).toMatchObject({
-      result: 'failed',
-      detail: expect.stringContaining(action.id),
-    });
-    expect(tagsOf(host).own).toEqual(
-      [
-        ...contextOf(machine),
-        `${kind}: ${status}`,
-        `Manual ${trigger} failed`,
-        `Manual ${trigger}:${minute(action.createdAt)}`,
-      ].toSorted(),
-    );
-    expect(noteEntries(host)).toEqual([
-      `- ${minute(action.createdAt)} UTC: ${kind} for tag \`${trigger}\`: ${status}, action ${action.id}`,
-    ]);
+    for (const [at, { kind, trigger, status, host, machine }] of ends.entries()) {
+      const { id = '', createdAt = 0 } = actions[at] ?? {};
+      expect(hostIn(told, host.id)).toMatchObject({ result: 'failed', detail: textWith(id) });
+      const history = `Manual ${trigger}:${minute(createdAt)}`;
+      expect(tagsOf(host)).toEqual(
+        tags([], [...contextOf(machine), `${kind}: ${status}`, `Manual ${trigger} failed`, history]),
+      );
+      expect(noteEntries(host)).toEqual([
+        `- ${minute(createdAt)} UTC: ${kind} for tag \`${trigger}\`: ${status}, action ${id}`,
+      ]);
+    }
     expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(detectState(simulator)).toEqual(between);
-    expect(asked(simulator)).toHaveLength(1);
+    expect(asked(simulator)).toHaveLength(ends.length);
   });
 
   it('follows any number of hosts with one list of actions', async ({ start }) => {

@@ -1,17 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test as base, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test as base, vi } from 'vitest';
 import type { SimAction } from '../simulator/actions.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
+import type { Entry } from '../simulator/ledger.ts';
 import type { SimMachine } from '../simulator/machines.ts';
 import { runAtp, type RunOptions, type RunResult } from '../simulator/run-atp.ts';
 import { isOwnTag } from '../simulator/own-forms.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
 
 // Every test starts a process, and many of these wait for most of their time: for the pauses before a call is repeated.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000, maxConcurrency: 12 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000, maxConcurrency: 8 });
 
 /** The production line that the README shows. */
 export const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
@@ -55,6 +56,49 @@ export async function run(
   const result = await runAtp(args, { simulator, ...options });
   expectNoSecrets(simulator, result);
   return result;
+}
+
+/** Prepares a part of the world, and returns what is to be true of it after the run. */
+export type Scene = (simulator: Simulator) => (result: RunResult) => void;
+
+/** Plays many scenes in one world with a single run, and judges each by itself: processes are what costs time here. */
+export function playInOneRun(
+  title: string,
+  about: { args: readonly string[]; code: number; overrides?: JsonObject; settings?: SimulatorOptions },
+  scenes: Readonly<Record<string, Scene>>,
+): void {
+  describe.concurrent(title, () => {
+    let simulator: Simulator;
+    let result: RunResult;
+    let judges: Record<string, ReturnType<Scene>> = {};
+
+    beforeAll(async () => {
+      simulator = await createSimulator(about.settings);
+      judges = Object.fromEntries(Object.entries(scenes).map(([line, scene]) => [line, scene(simulator)]));
+      result = await run(simulator, about.args, { overrides: about.overrides });
+    });
+
+    afterAll(async () => {
+      await closeUnharmed(simulator);
+    });
+
+    base.for(Object.keys(scenes))('%s', (line) => {
+      judges[line]?.(result);
+    });
+
+    base(`(all of it: exit code ${about.code})`, () => {
+      expect(result.code).toBe(about.code);
+    });
+  });
+}
+
+/** Has something done after each request that was carried out, before it is answered, beside what is done already. */
+export function afterCalls(simulator: Simulator, react: (entry: Entry) => void): void {
+  const { after } = simulator.hooks;
+  simulator.hooks.after = async (entry) => {
+    await after?.(entry);
+    react(entry);
+  };
 }
 
 /** Fails when a run printed the API token, the client secret, or an access token. */
@@ -126,6 +170,16 @@ export function tags(others: readonly string[], own: readonly string[]): ReturnT
   return { own: own.toSorted(), others: [...others] };
 }
 
+/** In what is expected: a text with this in it. */
+export function textWith(part: string): unknown {
+  return expect.stringContaining(part);
+}
+
+/** In what is expected: a text of this form. */
+export function textLike(form: RegExp): unknown {
+  return expect.stringMatching(form);
+}
+
 /** A time as history tags have it: `2026-11-24 12:05`. */
 export function minute(at: number): string {
   return new Date(at).toISOString().slice(0, 16).replace('T', ' ');
@@ -136,9 +190,14 @@ export function asked(simulator: Simulator): SimAction[] {
   return [...simulator.world.actions.values()].filter((action) => action.requestSource === 'PublicApi');
 }
 
-/** The only action that was asked for. */
-export function onlyAsked(simulator: Simulator): SimAction {
-  const [action, ...more] = asked(simulator);
+/** Isolations and releases of one machine asked for through the API, in order. */
+export function askedOf(simulator: Simulator, machine: SimMachine): SimAction[] {
+  return asked(simulator).filter(({ machineId }) => machineId === machine.id);
+}
+
+/** The only action that was asked for, of one machine or of all. */
+export function onlyAsked(simulator: Simulator, machine?: SimMachine): SimAction {
+  const [action, ...more] = machine ? askedOf(simulator, machine) : asked(simulator);
   if (!action || more.length > 0) throw new Error(`${more.length + (action ? 1 : 0)} actions were asked for`);
   return action;
 }

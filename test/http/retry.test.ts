@@ -205,6 +205,7 @@ it('lets each attempt pass the limiter, then asks for the authorization, then se
       log.push(`acquire ${quota} for ${priority}`);
       return Promise.resolve(() => undefined);
     },
+    hold: () => undefined,
     starts: () => ({}),
   };
   const { http } = createRig({ baseUrl: server.url, limiter });

@@ -43,7 +43,7 @@ interface Sight {
 export interface Books {
   readonly problems: string[];
   readonly witness: Witness;
-  beginRun(options: { mayWrite: boolean; policy: Policy }): void;
+  beginRun(options: { mayWrite: boolean; policy: Policy; args: readonly string[] }): void;
   before(entry: Entry): void;
   after(entry: Entry): void;
   endRun(outcome: Outcome): void;
@@ -61,6 +61,7 @@ export function createBooks({ simulator, clock }: Harness): Books {
   const tangled = new Set<string>();
   let policy: Policy = 'no-conflict';
   let mayWrite = true;
+  let args: readonly string[] = [];
   let seenViolations = 0;
   let sight = emptySight();
 
@@ -144,7 +145,8 @@ export function createBooks({ simulator, clock }: Harness): Books {
     const what = `${kind} of ${machineId} for host ${hostId}`;
     const tags = (sight.tags.get(hostId) ?? []).map((tag) => tag.toLowerCase());
     if (!tags.includes(ask)) problems.push(`${what}: the tags read last do not ask for it`);
-    if (tags.includes(against)) problems.push(`${what}: the tags read last ask for the opposite too`);
+    if (tags.includes(against) && args.includes(against))
+      problems.push(`${what}: the tags read last ask for the opposite too`);
     if (!askedAt.has(hostId)) problems.push(`${what}: no person ever asked for it`);
     if (kind === 'isolate' && !sight.fresh.has(hostId))
       problems.push(`${what}: the host was not read afresh`);
@@ -272,7 +274,7 @@ export function createBooks({ simulator, clock }: Harness): Books {
       },
     },
     beginRun(options) {
-      ({ policy, mayWrite } = options);
+      ({ policy, mayWrite, args } = options);
       sight = emptySight();
     },
     before({ call, body }) {

@@ -188,6 +188,14 @@ export function createCast({ simulator, clock }: Harness, witness: Witness): Cas
 
   function play(step: Exclude<Step, { do: 'run' }>): void {
     switch (step.do) {
+      case 'ask': {
+        const target = host(step.host);
+        if (!target) return;
+        world.untagHost(target.id, ...target.tags.filter((tag) => /^(un)?block$/i.test(tag)));
+        world.tagHost(target.id, step.tag);
+        witness.asked(target.id);
+        return;
+      }
       case 'tag': {
         const target = host(step.host);
         if (!target || target.tags.includes(step.tag)) return;

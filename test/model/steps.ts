@@ -12,6 +12,7 @@ export type DeviceName = (typeof deviceNames)[number];
 
 /** Something that people, machines or the services do. Steps of these kinds may also happen in the middle of a run. */
 export type Happening =
+  | { do: 'ask'; host: HostName; tag: 'block' | 'unblock' }
   | { do: 'tag'; host: HostName; tag: string }
   | { do: 'untag'; host: HostName; tag: string }
   | { do: 'tidy'; host: HostName; beginning: string }
@@ -53,6 +54,8 @@ export type Step =
 export interface Setting {
   match: Policy;
   maxPerRun: number;
+  /** How long online machines take to carry an action out, seconds; 0: until a step says so. */
+  actionDelay: number;
   duplicateAction: 'refuse' | 'earlier';
   bulkAnswer: 'json' | 'empty';
   htmlEscapeNotes: boolean;
@@ -61,6 +64,7 @@ export interface Setting {
 export const settingArb: fc.Arbitrary<Setting> = fc.record({
   match: fc.constantFrom<Policy[]>('no-conflict', 'confirmed', 'ip'),
   maxPerRun: fc.constantFrom(50, 2, 1),
+  actionDelay: fc.constantFrom(0, 90),
   duplicateAction: fc.constantFrom('refuse' as const, 'earlier' as const),
   bulkAnswer: fc.constantFrom('json' as const, 'empty' as const),
   htmlEscapeNotes: fc.boolean(),
@@ -86,6 +90,11 @@ const anyTag = fc.oneof(
   },
 );
 
+const ask = fc.record({
+  do: fc.constant('ask' as const),
+  host,
+  tag: fc.constantFrom('block' as const, 'unblock' as const),
+});
 const tagging = fc.record({ do: fc.constant('tag' as const), host, tag: anyTag });
 const untagging = fc.record({ do: fc.constant('untag' as const), host, tag: anyTag });
 const power = fc.record({ do: fc.constant('power' as const), device, online: fc.boolean() });
@@ -124,7 +133,8 @@ const rare: fc.Arbitrary<Happening> = fc.oneof(
 );
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 5, arbitrary: tagging },
+  { weight: 3, arbitrary: ask },
+  { weight: 2, arbitrary: tagging },
   { weight: 3, arbitrary: untagging },
   { weight: 1, arbitrary: power },
   { weight: 1, arbitrary: lease },
@@ -204,7 +214,8 @@ const run: fc.Arbitrary<Step> = fc.record({
 /** One step of a story; about every third is a run. */
 export const stepArb: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: run },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('tag' as const), host, tag: asking }) },
+  { weight: 7, arbitrary: ask },
+  { weight: 2, arbitrary: progress },
   { weight: 6, arbitrary: happening },
   {
     weight: 4,
@@ -226,6 +237,8 @@ export const stepArb: fc.Arbitrary<Step> = fc.oneof(
 /** The step as a sentence. */
 export function sentence(step: Step): string {
   switch (step.do) {
+    case 'ask':
+      return `an analyst asks to ${step.tag} ${step.host}, by its tag and no other`;
     case 'tag':
       return `an analyst tags ${step.host} with "${step.tag}"`;
     case 'untag':

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/clock.ts';
 import { abortReason } from '../../src/http/abort.ts';
 import { main, type Io } from '../../src/main.ts';
 import { parseOptions } from '../../src/options.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
-import { makeTempDir } from '../temp-dir.ts';
 
 /** The time as it is, without the pauses between attempts. */
 export const impatient: Clock = {
@@ -30,7 +31,20 @@ export async function runInProcess(
   config: JsonObject | string,
   io: Partial<Io> = {},
 ): Promise<InProcess> {
-  const dir = await makeTempDir();
+  const dir = await mkdtemp(join(tmpdir(), 'atp-operation-'));
+  try {
+    return await runIn(dir, args, config, io);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function runIn(
+  dir: string,
+  args: readonly string[],
+  config: JsonObject | string,
+  io: Partial<Io>,
+): Promise<InProcess> {
   const file = typeof config === 'string' ? config : join(dir, 'config.json');
   if (typeof config !== 'string') {
     writeFileSync(file, JSON.stringify({ cacheDir: join(dir, 'cache'), ...config }), { mode: 0o600 });

@@ -187,6 +187,8 @@ export async function startProvider(settings: Settings, clock: { now(): number }
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      // A storage that was used once costs every promise of the process something until it is disabled.
+      credentials.disable();
     },
   };
 }

@@ -1,0 +1,85 @@
+import { createRequire } from 'node:module';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { trim } from './trim.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Licences that ask for no more than to be named and kept with the code. */
+const welcome = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2.0', 'BlueOak-1.0.0'];
+
+/**
+ * Bundles the command with everything it needs, so that what is installed is one package and what runs is what was
+ * tested. Nothing is written.
+ * @returns {Promise<{ files: { path: string, contents: Uint8Array }[], packages: Package[] }>}
+ */
+export async function bundle() {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/cli.ts'],
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    outdir: 'dist',
+    logLevel: 'warning',
+    metafile: true,
+    write: false,
+    plugins: [trim],
+    // axios and pino bring CommonJS, which asks for Node's own modules by `require`.
+    banner: {
+      js: "import{createRequire as atpCreateRequire}from'node:module';const require=atpCreateRequire(import.meta.url);",
+    },
+  });
+  return { files: outputFiles, packages: packagesOf(usedIn(metafile)) };
+}
+
+/** @param {import('esbuild').Metafile} metafile */
+function usedIn({ outputs }) {
+  return Object.values(outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+  );
+}
+
+/**
+ * The packages of which the bundle holds something.
+ * @typedef {{ name: string, version: string, licence: string, text: string | undefined, problem: string | undefined }} Package
+ * @param {string[]} inputs
+ * @returns {Package[]}
+ */
+function packagesOf(inputs) {
+  const folders = inputs.flatMap(
+    (input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/u.exec(input)?.[0] ?? [],
+  );
+  const require = createRequire(`${root}/package.json`);
+  return [...new Set(folders)]
+    .map((folder) => {
+      const { name, version, license } = require(`${root}/${folder}/package.json`);
+      const licence = typeof license === 'string' ? license : 'none named';
+      const text = licenceText(`${root}/${folder}`);
+      const isWelcome = licence
+        .replace(/^\((.*)\)$/u, '$1')
+        .split(' OR ')
+        .some((each) => welcome.includes(each));
+      const problem = !isWelcome
+        ? `its licence is ${licence}`
+        : text === undefined
+          ? 'its licence comes without a text'
+          : undefined;
+      return { name, version, licence, text, problem };
+    })
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** The file with the licence, or the part of the README that has it. @param {string} folder */
+function licenceText(folder) {
+  const files = readdirSync(folder);
+  const own = files.find((name) => /^licen[cs]e(?:\.\w+)?$/iu.test(name));
+  if (own !== undefined) return readFileSync(`${folder}/${own}`, 'utf8').trim();
+  const readme = files.find((name) => /^readme\.md$/iu.test(name));
+  const text = readme === undefined ? '' : readFileSync(`${folder}/${readme}`, 'utf8');
+  const part = /^(?:#+ *licen[cs]e|licen[cs]e\n-+) *$([^]*)/imu.exec(text)?.[1]?.trim();
+  return part !== undefined && /copyright/iu.test(part) ? part : undefined;
+}

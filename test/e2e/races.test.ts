@@ -1,0 +1,390 @@
+import { describe, expect } from 'vitest';
+import type { SimHost } from '../simulator/hosts.ts';
+import { spawnAtp } from '../simulator/run-atp.ts';
+import type { Simulator } from '../simulator/simulator.ts';
+import {
+  afterCalls,
+  asked,
+  askedOf,
+  contextOf,
+  detectState,
+  expectNoSecrets,
+  hostIn,
+  it,
+  logOf,
+  minute,
+  minutes,
+  noteEntries,
+  onlyAsked,
+  ownNoteOf,
+  playInOneRun,
+  resultsOf,
+  run,
+  tags,
+  tagsOf,
+  typicalLine,
+  textWith,
+  type Scene,
+} from './rig.ts';
+
+const line = [...typicalLine, '--json'];
+
+/** Does something once, after the first answer to a call of that name whose path has this in it. */
+function afterCall(simulator: Simulator, call: string, part: string, change: () => void): void {
+  let isDone = false;
+  afterCalls(simulator, (entry) => {
+    if (isDone || entry.call !== call || !entry.path.includes(part)) return;
+    isDone = true;
+    change();
+  });
+}
+
+const aboutHost = ({ id }: SimHost): string => `/${id}`;
+const atAddress = ({ last_source }: SimHost): string => `'${last_source ?? ''}'`;
+
+/** A block or unblock tag that its owner takes away after this call. */
+function withdrawn(trigger: 'block' | 'unblock', call: string, part: (host: SimHost) => string): Scene {
+  return (simulator) => {
+    const { world } = simulator;
+    const { host, machine } = world.addPair({ tags: ['vip', trigger] }, { protected: true });
+    if (trigger === 'unblock') world.portalIsolate(machine.id);
+    afterCall(simulator, call, part(host), () => {
+      world.untagHost(host.id, trigger);
+    });
+
+    return (result) => {
+      expect(hostIn(result, host.id)).toMatchObject({
+        result: 'unchanged',
+        tags: { added: [], removed: [] },
+        note: null,
+      });
+      expect(host.tags).toEqual(['vip']);
+      expect(askedOf(simulator, machine)).toEqual([]);
+    };
+  };
+}
+
+playInOneRun(
+  'a trigger that is taken away',
+  { args: line, code: 0 },
+  {
+    'after the search isolates nothing': withdrawn('block', 'search', () => '/search'),
+    'after its machine was found isolates nothing': withdrawn('block', 'findbyip', atAddress),
+    'after the isolation was planned isolates nothing': withdrawn('block', 'host', aboutHost),
+    'after the release was planned releases nothing': withdrawn('unblock', 'notes', aboutHost),
+    'is not worth a line': (simulator) => (result) => {
+      expect(result.stderr).toBe('');
+      expect(simulator.ledger.writes()).toEqual([]);
+    },
+  },
+);
+
+/** What becomes of a block when this happens after everything about the host was read, the notes at last. */
+function changed(
+  change: (host: SimHost, simulator: Simulator) => void,
+  expected: { result: string; detail: string; others?: string[] },
+): Scene {
+  return (simulator) => {
+    const { host, machine } = simulator.world.addPair({ tags: ['block'] }, { protected: true });
+    afterCall(simulator, 'notes', aboutHost(host), () => {
+      change(host, simulator);
+    });
+
+    return (result) => {
+      expect(hostIn(result, host.id)).toMatchObject({
+        result: expected.result,
+        action: null,
+        detail: textWith(expected.detail),
+      });
+      expect(tagsOf(host).others).toEqual(expected.others ?? ['block']);
+      expect(askedOf(simulator, machine)).toEqual([]);
+    };
+  };
+}
+
+playInOneRun(
+  'what changes on a host before its machine is isolated:',
+  {
+    args: line,
+    code: 1,
+    overrides: { isolation: { never: { tags: ['crown jewel'], groups: ['Servers'] } } },
+  },
+  {
+    'an unblock tag is a conflict': changed(
+      (host, { world }) => {
+        world.tagHost(host.id, 'unblock');
+      },
+      {
+        result: 'conflict',
+        detail: 'the host carries a block and an unblock tag at once',
+        others: ['block', 'unblock'],
+      },
+    ),
+    'a tag that protects it refuses': changed(
+      (host, { world }) => {
+        world.tagHost(host.id, 'crown jewel');
+      },
+      {
+        result: 'refused',
+        detail: 'isolation.never.tags "crown jewel" protects crown jewel',
+        others: ['crown jewel'],
+      },
+    ),
+    'a group that protects it refuses': changed(
+      (host, { world }) => {
+        if (!world.groups.has('Servers')) world.addGroup({ name: 'Servers' });
+        host.groups.push('Servers');
+      },
+      { result: 'refused', detail: 'isolation.never.groups "Servers" protects Servers', others: [] },
+    ),
+    'another address defers': changed((host) => (host.last_source = '10.9.9.9'), {
+      result: 'deferred',
+      detail: 'to 10.9.9.9 while the run worked',
+    }),
+    'a name that contradicts defers': changed(
+      (host) => {
+        host.name = 'somebody-else';
+        host.host_artifact_set = [{ type: 'kerberos', value: 'SOMEBODY-ELSE$' }];
+      },
+      { result: 'deferred', detail: 'is now conflict' },
+    ),
+    'a newer time at the same address changes nothing': (simulator) => {
+      const { host, machine } = simulator.world.addPair({ tags: ['block'] });
+      simulator.world.addGroup({ name: 'Servers' });
+      afterCall(simulator, 'notes', aboutHost(host), () => {
+        host.last_seen = new Date().toISOString().replace(/\.\d+/, '');
+      });
+
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['isolated']);
+        expect(askedOf(simulator, machine)).toHaveLength(1);
+      };
+    },
+  },
+);
+
+/** A host that is deleted after this call, before anything is done about it. */
+function deletedAfter(call: string, part: (host: SimHost) => string): Scene {
+  return (simulator) => {
+    const { world } = simulator;
+    const { host, machine } = world.addPair({ tags: ['block'] }, { protected: true });
+    afterCall(simulator, call, part(host), () => {
+      world.deleteHost(host.id);
+    });
+
+    return (result) => {
+      expect(hostIn(result, host.id)['detail']).toContain(`host ${host.id} no longer exists in Detect`);
+      expect(askedOf(simulator, machine)).toEqual([]);
+    };
+  };
+}
+
+playInOneRun(
+  'a host that is deleted',
+  { args: line, code: 1 },
+  {
+    'after the search is reported': deletedAfter('search', () => '/search'),
+    'before its machine is isolated is reported': deletedAfter('notes', aboutHost),
+
+    'while its machine is isolated is reported with machine and action': (simulator) => {
+      const { world } = simulator;
+      const { host, machine } = world.addPair({ tags: ['block'] });
+      afterCall(simulator, 'isolate', machine.id, () => {
+        world.deleteHost(host.id);
+      });
+
+      return (result) => {
+        const action = onlyAsked(simulator, machine);
+        expect(hostIn(result, host.id)).toMatchObject({
+          result: 'failed',
+          machine: { id: machine.id },
+          action: { type: 'isolate', id: action.id, status: 'Pending' },
+        });
+        const logged = logOf(result).find((entry) => entry['host'] === host.id);
+        expect(logged).toMatchObject({ level: 'warn', machine: machine.computerDnsName, action: action.id });
+      };
+    },
+
+    'is in the way of no other': (simulator) => {
+      const { host, machine } = simulator.world.addPair({ tags: ['block'] });
+      return (result) => {
+        expect(resultsOf(result, [host])).toEqual(['isolated']);
+        expect(askedOf(simulator, machine)).toHaveLength(1);
+      };
+    },
+  },
+);
+
+describe.concurrent('the search index', () => {
+  it('that finds a tag as a part of others selects nobody', async ({ start }) => {
+    const simulator = await start();
+    const { world, ledger } = simulator;
+    const others = [
+      ['Manual block:2026-01-01 10:00', 'Manual unblock:2026-01-02 10:00', 'release: Succeeded'],
+      ['please block', 'un-block', 'block!'],
+      ['Manual block failed'],
+      ['isolation: Pending review', 'host_context pending'],
+    ].map((given) => world.addPair({ tags: given }, { protected: true }).host);
+    const before = detectState(simulator);
+
+    const result = await run(simulator, line);
+
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(result.report).toMatchObject({ hosts: [], counts: { selected: 0 } });
+    // The index did find them.
+    expect(others).toHaveLength(4);
+    expect(ledger.of('search').length).toBeGreaterThan(0);
+    expect(ledger.calls()).toMatchObject({ login: 0, atp: 0 });
+    expect(detectState(simulator)).toEqual(before);
+  });
+
+  it('that still shows a tag which is gone does nothing', async ({ start }) => {
+    const simulator = await start();
+    const { world } = simulator;
+    const blocked = world.addPair({ tags: ['block'] }, { protected: true });
+    const enriched = world.addPair({ tags: ['host_context'] });
+    for (const { host } of [blocked, enriched]) {
+      world.indexFreeze(host.id);
+      world.untagHost(host.id, 'block', 'host_context');
+    }
+
+    const result = await run(simulator, line);
+
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(resultsOf(result, [blocked.host, enriched.host])).toEqual(['unchanged', 'unchanged']);
+    expect(simulator.ledger.writes()).toEqual([]);
+  });
+
+  it('that does not show a tag yet costs a run, not the request', async ({ start }) => {
+    const simulator = await start();
+    const { world } = simulator;
+    const { host, machine } = world.addPair();
+    world.indexFreeze(host.id);
+    world.tagHost(host.id, 'block');
+
+    const early = await run(simulator, line);
+    const between = simulator.ledger.calls();
+    world.indexThaw(host.id);
+    const late = await run(simulator, line);
+
+    expect(early).toMatchObject({ code: 0, stderr: '' });
+    expect(between).toMatchObject({ login: 0, atp: 0 });
+    expect(late.code).toBe(0);
+    expect(onlyAsked(simulator).machineId).toBe(machine.id);
+  });
+
+  it('that lags behind the program itself makes it ask for nothing twice', async ({ start }) => {
+    const simulator = await start({ indexLagMs: minutes(10) });
+    const { world } = simulator;
+    const blocked = world.addPair({ tags: ['block', 'vip'] });
+    const released = world.addPair({ tags: ['unblock'] });
+    world.portalIsolate(released.machine.id);
+    world.addPair({ tags: ['host_context'] });
+    await run(simulator, line);
+    const between = world.snapshot();
+    simulator.ledger.clear();
+
+    const result = await run(simulator, line);
+
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(simulator.ledger.writes()).toEqual([]);
+    expect(world.snapshot()).toEqual(between);
+    expect(asked(simulator)).toHaveLength(2);
+    expect(blocked.host.tags).not.toContain('block');
+  });
+
+  it('that shrinks between two pages loses nobody for good', async ({ start }) => {
+    const simulator = await start({ pageSize: 2 });
+    const { world } = simulator;
+    const hosts = [1, 2, 3, 4].map(() => world.addPair({ tags: ['host_context'] }).host);
+    afterCall(simulator, 'search', '/search', () => {
+      for (const host of hosts.slice(0, 2)) world.untagHost(host.id, 'host_context');
+    });
+
+    const first = await run(simulator, line);
+    const second = await run(simulator, line);
+
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect(hosts.map((host) => host.tags.length)).toEqual([0, 0, 6, 6]);
+  });
+});
+
+describe.concurrent('a tag that Detect forgets', () => {
+  it('is written once more', async ({ start }) => {
+    const simulator = await start();
+    const { world } = simulator;
+    const { host, machine } = world.addPair({ tags: ['host_context'] });
+    afterCall(simulator, 'note-create', aboutHost(host), () => {
+      world.untagHost(host.id, 'osPlatform: Windows11');
+    });
+
+    const result = await run(simulator, line);
+
+    expect(result.code).toBe(0);
+    expect(tagsOf(host)).toEqual(tags([], contextOf(machine)));
+  });
+
+  it('again and again keeps the trigger, and the next run tries anew', async ({ start }) => {
+    const simulator = await start();
+    const { world, hooks } = simulator;
+    const { host, machine } = world.addPair({ tags: ['block'] });
+    hooks.after = ({ call }) => {
+      if (call === 'tag-add') world.untagHost(host.id, 'isolation: Pending');
+    };
+
+    const forgetful = await run(simulator, line);
+    const between = tagsOf(host).others;
+    hooks.after = undefined;
+    const healed = await run(simulator, line);
+
+    expect(forgetful.code).toBe(1);
+    expect(hostIn(forgetful, host.id)).toMatchObject({ result: 'failed', action: { type: 'isolate' } });
+    expect(between).toEqual(['block']);
+    expect(healed.code).toBe(0);
+    const action = onlyAsked(simulator);
+    expect(tagsOf(host)).toEqual(
+      tags([], [...contextOf(machine), 'isolation: Pending', `Manual block:${minute(action.createdAt)}`]),
+    );
+  });
+});
+
+describe.concurrent('a run that is killed', () => {
+  // The writes of such a run: six tags of the machine, the action, the note, two tags of the action, the trigger.
+  it.for([1, 4, 6, 7, 8, 9, 10, 11])(
+    'at its write no. %i is completed by the next one',
+    async (fatal, { start }) => {
+      const simulator = await start();
+      const { world, hooks, ledger } = simulator;
+      const { host, machine } = world.addPair({ tags: ['vip', 'block'], notes: ['mine'] });
+      const running = spawnAtp(line, { simulator });
+      hooks.after = async () => {
+        if (ledger.writes().filter(({ effect }) => effect).length < fatal) return;
+        running.child.kill('SIGKILL');
+        // Its answer must not reach it.
+        await running.result;
+      };
+
+      const killed = await running.result;
+      const writes = ledger.writes().length;
+      hooks.after = undefined;
+      const next = await run(simulator, line);
+
+      expect(killed.signal).toBe('SIGKILL');
+      expectNoSecrets(simulator, killed);
+      expect(writes).toBeGreaterThanOrEqual(fatal);
+      expect(next.code).toBe(0);
+      const action = onlyAsked(simulator);
+      expect(tagsOf(host)).toEqual(
+        tags(
+          ['vip'],
+          [...contextOf(machine), 'isolation: Pending', `Manual block:${minute(action.createdAt)}`],
+        ),
+      );
+      expect(host.notes).toHaveLength(2);
+      expect(ownNoteOf(host)).toContain(machine.id);
+      expect(noteEntries(host)).toEqual([
+        `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Pending, action ${action.id}`,
+      ]);
+    },
+  );
+});
