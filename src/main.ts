@@ -11,11 +11,13 @@ import { AppError, ExitCode, LockedError, OverdueError, type Service } from './e
 import { createLimiter, type Limiter } from './http/limiter.ts';
 import { acquireLock } from './lock.ts';
 import { createLog, escapeControls, type Log } from './log.ts';
+import type { AtpClient } from './atp/client.ts';
+import type { DetectClient } from './detect/client.ts';
 import type { Options } from './options.ts';
 import { loadFreshness } from './pipeline/freshness.ts';
 import { createHealth } from './pipeline/health.ts';
 import { buildReport, didSomething, planText, summaryLine } from './pipeline/report.ts';
-import { createDryRunWriter, createWriter } from './pipeline/writer.ts';
+import { createDryRunWriter, createWriter, type Writer } from './pipeline/writer.ts';
 import { createNoProgress, createProgress, type Progress } from './progress.ts';
 import { run, type RunResult } from './run.ts';
 import { createSecrets, type Secrets } from './secrets.ts';
@@ -225,6 +227,10 @@ async function work(session: Session): Promise<RunResult> {
   });
   const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
 
+  function writerWith(detect: DetectClient, atp: AtpClient): Writer {
+    return options.dryRun ? createDryRunWriter(clock) : createWriter(detect, atp, clock, stop);
+  }
+
   /** Also while the run works, so that not even a killed one forgets the calls it made. */
   async function keep(): Promise<void> {
     await freshness.save(clock.now());
@@ -246,9 +252,8 @@ async function work(session: Session): Promise<RunResult> {
         },
         ...{ clock, log, progress, deadline, stop, freshness },
         ...clients,
-        writer: options.dryRun
-          ? createDryRunWriter(clock)
-          : createWriter(clients.detect, clients.atp, clock, stop),
+        writer: writerWith(clients.detect, clients.atp),
+        writerWith,
         health: createHealth(),
       },
       { version: io.version, dryRun: options.dryRun, calls },

@@ -2,7 +2,7 @@ import { AppError, ExitCode, type Service } from './errors.ts';
 import type { RunContext } from './pipeline/context.ts';
 import { enrichAndFollow } from './pipeline/enrich.ts';
 import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts';
-import { handleRequests } from './pipeline/requests.ts';
+import { applyRequests, planAllRequests, resolveRequests } from './pipeline/requests.ts';
 import { selectHosts } from './pipeline/select.ts';
 import { waitForActions } from './pipeline/wait.ts';
 
@@ -30,7 +30,11 @@ export async function run(
     context.progress.expect(selected.length);
     const asks = (host: (typeof selected)[number]) =>
       host.reasons.includes('block') || host.reasons.includes('unblock');
-    outcomes.push(...(await handleRequests(selected.filter(asks), context)));
+
+    const requests = await resolveRequests(selected.filter(asks), context);
+    const plans = await planAllRequests(requests, context);
+    outcomes.push(...(await applyRequests(requests, plans, context)));
+
     outcomes.push(
       ...(await enrichAndFollow(
         selected.filter((host) => !asks(host)),

@@ -7,7 +7,7 @@ import { isSureEnough, weigh, type MatchPolicy } from './match.ts';
 import type { MachineRecord } from './record.ts';
 import { decideRequest, ownAnswer, type Decision } from './request.ts';
 import { machineIdOf, nameOf, type Resolution } from './resolution.ts';
-import { isHeld, readTags, type RequestKind } from './tags.ts';
+import { isHeld, isUnfinished, readTags, type RequestKind } from './tags.ts';
 
 /** Defender's record of a machine, or why it could not be read: its state is then unknown. */
 export type RecordRead = { record: MachineRecord } | { unreadable: string };
@@ -20,6 +20,8 @@ export interface Look {
   tags: string[];
   resolution: Resolution;
   record: RecordRead;
+  /** Ids under which Defender keeps the machine's actions: its own, and those of records merged into it. */
+  machineIds: string[];
   /** A release that Defender's record shows and the tags do not know of; the host then went by its address. */
   corrected?: MachineAction | undefined;
   alerts?: Alert[] | 'unknown' | undefined;
@@ -46,11 +48,16 @@ export type RequestPlan = { verdicts: Verdict[] } & (
 /** Plans one request by itself, from what was read about the host. */
 export function judgeRequest(request: RequestKind, look: Look, rules: Rules, now: number): RequestPlan {
   const { resolution, host } = look;
-  if (resolution.kind === 'none') return refuse(`no machine: ${resolution.why}`);
-  if (resolution.kind === 'ambiguous') return refuse(resolution.why);
   if ('unreadable' in look.record) {
     const reason = `the machine's actions could not be read, so its state is unknown (${look.record.unreadable})`;
     return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: [] };
+  }
+  if (resolution.kind === 'none' || resolution.kind === 'ambiguous') {
+    // The machine that the host was held for is released already; its address need not lead anywhere.
+    if (request === 'release' && look.corrected) {
+      return { kind: 'go', decision: { kind: 'nothing in force' }, verdicts: [] };
+    }
+    return refuse(resolution.kind === 'none' ? `no machine: ${resolution.why}` : resolution.why);
   }
 
   const { record } = look.record;
@@ -89,6 +96,8 @@ export function requestContext(request: RequestKind, look: Look, { brain }: Rule
   return {
     owner,
     newestOfKind: state.newest[request],
+    unfinished: isUnfinished(state, request),
+    openRelease: isUnfinished(state, 'release') ? state.newest.release : undefined,
     newestBlock: state.newest.isolate,
     held: isHeld(state) && look.corrected === undefined,
     now,
@@ -114,7 +123,15 @@ export interface RequestHost {
   hostId: number;
   /** What its trigger tags ask for. */
   kinds: RequestKind[];
-  look: Look | { failed: string; exitCode: ExitCode };
+  look: Look | FailedLook;
+}
+
+/** Why a host could not be looked at. */
+export interface FailedLook {
+  failed: string;
+  exitCode: ExitCode;
+  /** The machine that its tags hold it for, if they do. */
+  heldMachineId?: string | undefined;
 }
 
 /**
@@ -174,7 +191,7 @@ export function opposedHosts(hosts: readonly RequestHost[]): Map<number, string>
   for (const host of hosts) {
     if (host.kinds.length > 1)
       opposed.set(host.hostId, 'the host carries a block and an unblock tag at once');
-    const machineId = 'failed' in host.look ? undefined : machineIdOf(host.look.resolution);
+    const machineId = 'failed' in host.look ? host.look.heldMachineId : machineIdOf(host.look.resolution);
     if (machineId !== undefined && host.kinds.length > 0)
       byMachine.set(machineId, [...(byMachine.get(machineId) ?? []), host]);
   }

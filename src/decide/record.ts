@@ -10,6 +10,12 @@ export function kindOf(action: MachineAction): RequestKind | undefined {
   return action.type === 'Unisolate' ? 'release' : undefined;
 }
 
+/** A record brought up to date with a later reading, which may show less: Defender lists actions late, and each by one id. */
+export function updatedRecord(record: MachineRecord, later: MachineRecord): MachineAction[] {
+  const isShown = (action: MachineAction) => later.some(({ id }) => id === action.id);
+  return [...later, ...record.filter((action) => !isShown(action))];
+}
+
 function createdAt(action: MachineAction): number {
   return action.createdAt ?? 0;
 }

@@ -32,6 +32,10 @@ export interface RequestContext {
   owner: Owner;
   /** Minute of the host's newest `Manual block:` (for a block) or `Manual unblock:` (for a release). */
   newestOfKind: number | undefined;
+  /** A status tag calls an action of that kind open. */
+  unfinished?: boolean | undefined;
+  /** Minute of the release that a status tag calls open. */
+  openRelease?: number | undefined;
   /** Tags say that the machine is, or may be, isolated. */
   held: boolean;
   /** Minute of the newest `Manual block:` of the host. */
@@ -80,14 +84,18 @@ export function decideRequest(
 export function ownAnswer(
   request: RequestKind,
   record: MachineRecord,
-  { owner, newestOfKind }: Pick<RequestContext, 'owner' | 'newestOfKind'>,
+  { owner, newestOfKind, unfinished }: Pick<RequestContext, 'owner' | 'newestOfKind' | 'unfinished'>,
 ): MachineAction | undefined {
   const newest = newestFirst(record)[0];
   if (!newest || kindOf(newest) !== request || !isOwnAction(newest, owner)) return undefined;
   // Cancelled for the opposite request, which was later: the trigger now on the host is newer than both.
   if (newest.status === 'Cancelled' && isCancelledByAtp(newest)) return undefined;
-  const isLater = newestOfKind === undefined || minuteOf(newest.createdAt ?? 0) > minuteOf(newestOfKind);
-  return isLater ? newest : undefined;
+  if (newestOfKind === undefined) return newest;
+  const minute = minuteOf(newest.createdAt ?? 0);
+  // The run may have been killed with all but the trigger written; its status tag then still calls the action open.
+  const isUnanswered =
+    minute > minuteOf(newestOfKind) || (unfinished === true && minute === minuteOf(newestOfKind));
+  return isUnanswered ? newest : undefined;
 }
 
 /** The pending isolation that a run cancelled for the trigger now on the host before it was killed. */
@@ -112,6 +120,9 @@ function decideIsolation(
 ): Decision {
   const inForce = isolationInForce(record);
   if (openRelease) return meetOpposite(openRelease, inForce === undefined);
+  if (context.openRelease !== undefined && isUnlisted(record, context.openRelease, context.now)) {
+    return deferUntilListed('release', context.openRelease, 'isolation');
+  }
   const standing = openIsolation ?? inForce;
   if (standing) return { kind: 'adopt', action: standing };
   if (context.held && !reaches(record, context)) {
@@ -137,13 +148,25 @@ function decideRelease(
   if (cancelled) return { kind: 'cancelled', action: cancelled };
   if (!context.held || reaches(record, context)) return { kind: 'nothing in force' };
   if (context.newestBlock !== undefined && context.now - context.newestBlock < hourMs) {
-    const since = minuteText(context.newestBlock);
-    return {
-      kind: 'defer',
-      reason: `Defender does not list the isolation of ${since} UTC yet; its record can lag, so the release waits for up to an hour`,
-    };
+    return deferUntilListed('isolation', context.newestBlock, 'release');
   }
   return { kind: 'post' };
+}
+
+/** Tells whether a release of the last hour, which the host's tags know of, is not in the record yet. */
+function isUnlisted(record: MachineRecord, minute: number, now: number): boolean {
+  const isListed = record.some(
+    (action) => kindOf(action) === 'release' && minuteOf(action.createdAt ?? 0) >= minute,
+  );
+  return !isListed && now - minute < hourMs;
+}
+
+function deferUntilListed(unlisted: string, minute: number, asked: string): Decision {
+  const since = minuteText(minute);
+  return {
+    kind: 'defer',
+    reason: `Defender does not list the ${unlisted} of ${since} UTC yet; its record can lag, so the ${asked} waits for up to an hour`,
+  };
 }
 
 function reaches(record: MachineRecord, { newestBlock }: RequestContext): boolean {

@@ -82,6 +82,8 @@ export interface TagState {
   slots: { kind: RequestKind; status: string }[];
   /** Times of the newest `Manual block:` and `Manual unblock:`, milliseconds UTC. */
   newest: Record<RequestKind, number | undefined>;
+  /** Times of all of them. */
+  accepted: Record<RequestKind, number[]>;
   failed: RequestKind[];
 }
 
@@ -92,6 +94,7 @@ export function readTags(tags: readonly string[]): TagState {
     ids: [],
     slots: [],
     newest: { isolate: undefined, release: undefined },
+    accepted: { isolate: [], release: [] },
     failed: [],
   };
   for (const tag of tags) {
@@ -101,7 +104,10 @@ export function readTags(tags: readonly string[]): TagState {
     if (slot)
       state.slots.push({ kind: slot[1] === 'isolation' ? 'isolate' : 'release', status: slot[2] ?? '' });
     const past = historyTime(tag);
-    if (past) state.newest[past.kind] = Math.max(past.time, state.newest[past.kind] ?? -Infinity);
+    if (past) {
+      state.newest[past.kind] = Math.max(past.time, state.newest[past.kind] ?? -Infinity);
+      state.accepted[past.kind].push(past.time);
+    }
     if (tag === failureTags.isolate) state.failed.push('isolate');
     if (tag === failureTags.release) state.failed.push('release');
   }
@@ -119,9 +125,9 @@ export function isEndStatus(status: string): boolean {
   return ['Succeeded', 'Failed', 'TimeOut', 'Cancelled'].includes(status);
 }
 
-/** Tells whether an earlier run left an action of this host that has not come to its end. */
-export function isUnfinished(state: TagState): boolean {
-  return state.slots.some((slot) => isOpenStatus(slot.status));
+/** Tells whether an earlier run left an action of this host, or one of this kind, that has not come to its end. */
+export function isUnfinished(state: TagState, kind?: RequestKind): boolean {
+  return state.slots.some((slot) => isOpenStatus(slot.status) && (kind ?? slot.kind) === slot.kind);
 }
 
 /** Tells whether the tags say that the host's machine is, or may be, isolated. */

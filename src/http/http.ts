@@ -160,13 +160,14 @@ export function createHttp(options: {
 
       const { error, repeat } = outcome;
       const pauseMs = error.retryAfterMs ?? 0;
-      if (pauseMs <= longestPauseMs) turns.pause(key, pauseMs);
       if (error.status === 429 && pauseMs > 0 && request.quota !== undefined && limiter) {
         // A quota that others use too, or that is smaller than documented, is no failure: the limiter knows for how long to
         // wait, and gives up where that would take too long.
         limiter.hold(request.quota, clock.now() + pauseMs);
         refusals += 1;
         if (refusals < maxRefusals) continue;
+      } else if (pauseMs <= longestPauseMs) {
+        turns.pause(key, pauseMs);
       }
       failures += 1;
       const mayRepeat = repeat === 'always' || (repeat === 'ifIdempotent' && isIdempotent(request));

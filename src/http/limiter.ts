@@ -14,16 +14,18 @@ interface Window {
 export interface Limiter {
   /**
    * Waits for a free start, first come first served within a priority, actions first. The start is counted from here
-   * on; call the function it resolves with when the request leaves, so that the windows are measured from that moment.
+   * on; call the function it resolves with when the request leaves, so that the windows are measured from that moment,
+   * or with `false` when it will not leave, so that others have the start.
    * Rejects with a {@link PostponedError} as soon as it is certain that the wait would pass the deadline, and with the
    * signal's reason when that is aborted.
    */
-  acquire(quota: string, priority: Priority, signal?: AbortSignal): Promise<() => void>;
+  acquire(quota: string, priority: Priority, signal?: AbortSignal): Promise<(hasLeft?: boolean) => void>;
   /**
    * Lets nobody start before a time (ms UTC), because the service has said so. As long as that is more than a minute
    * away, nobody waits for it: {@link Limiter.acquire} rejects at once.
    */
   hold(quota: string, until: number): void;
+  isHeld(quota: string): boolean;
   /** Start times (ms UTC, ascending) that still count, for each quota that has any; the next run wants them as `earlier`. */
   starts(): Record<string, number[]>;
 }
@@ -155,7 +157,11 @@ export function createLimiter(options: {
     quota.wake = undefined;
   }
 
-  function acquire(name: string, priority: Priority, signal?: AbortSignal): Promise<() => void> {
+  function acquire(
+    name: string,
+    priority: Priority,
+    signal?: AbortSignal,
+  ): Promise<(hasLeft?: boolean) => void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(abortReason(signal));
@@ -178,11 +184,12 @@ export function createLimiter(options: {
         grant() {
           signal?.removeEventListener('abort', leave);
           let left = false;
-          resolve(() => {
+          resolve((hasLeft = true) => {
             if (left) return;
             left = true;
             quota.granted -= 1;
-            quota.starts.push(clock.now());
+            if (hasLeft) quota.starts.push(clock.now());
+            else quota.wake?.();
           });
         },
         refuse(error) {
@@ -217,7 +224,7 @@ export function createLimiter(options: {
     return log;
   }
 
-  return { acquire, hold, starts };
+  return { acquire, hold, isHeld: (name) => quotaOf(name).heldUntil > clock.now(), starts };
 }
 
 function onWaking(): void {

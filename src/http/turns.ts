@@ -58,22 +58,30 @@ export function createTurns(options: {
 
   async function take<T>(queue: Queue, task: (leaves: () => void) => Promise<T>): Promise<T> {
     const { key, quota, priority } = queue;
-    stop?.throwIfAborted();
-    const leaves =
-      (quota === undefined ? undefined : await limiter?.acquire(quota, priority, stop)) ?? ignore;
-    try {
-      for (;;) {
-        await pauseOver(key);
-        stop?.throwIfAborted();
-        const result = await onWire(async () => {
-          // A pause that began while this waited for its place: the place is free for others meanwhile.
-          return pauseLeft(key) > 0 ? undefined : { value: await task(leaves) };
-        });
-        if (result !== undefined) return result.value;
+    function isHeld(): boolean {
+      return quota !== undefined && limiter?.isHeld(quota) === true;
+    }
+
+    for (;;) {
+      stop?.throwIfAborted();
+      const leaves =
+        (quota === undefined ? undefined : await limiter?.acquire(quota, priority, stop)) ?? ignore;
+      try {
+        // Those that got their start before the service asked to wait give it back, and wait with the others.
+        while (!isHeld()) {
+          await pauseOver(key);
+          stop?.throwIfAborted();
+          const result = await onWire(async () => {
+            // A pause that began while this waited for its place: the place is free for others meanwhile.
+            return pauseLeft(key) > 0 || isHeld() ? undefined : { value: await task(leaves) };
+          });
+          if (result !== undefined) return result.value;
+        }
+        leaves(false);
+      } finally {
+        // A task that failed before it sent anything counts as a start too: that errs on the safe side.
+        leaves();
       }
-    } finally {
-      // A task that failed before it sent anything counts as a start too: that errs on the safe side.
-      leaves();
     }
   }
 

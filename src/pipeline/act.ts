@@ -1,18 +1,16 @@
 import type { MachineAction } from '../atp/schema.ts';
 import { writeComment } from '../decide/comment.ts';
-import { timeOfEvent, type NoteEntry } from '../decide/note.ts';
 import {
   acceptedEffect,
   cancelledEffect,
-  cancelledEntry,
   deferredEffect,
   nothingInForceEffect,
-  nothingInForceEntry,
   refusedEffect,
   requestNouns,
   type Effect,
 } from '../decide/outcome.ts';
 import type { RecordRead } from '../decide/plan.ts';
+import { updatedRecord } from '../decide/record.ts';
 import { decideRequest, type Decision, type RequestContext } from '../decide/request.ts';
 import type { RequestKind } from '../decide/tags.ts';
 import { readRecordOf } from './resolve.ts';
@@ -25,16 +23,19 @@ export interface Act {
   trigger: string;
   hostName: string;
   machineId: string;
+  /** Ids under which Defender keeps the machine's actions. */
+  machineIds: readonly string[];
   /** The machine's record as last read; what is posted is added to it, for the next host of the same machine. */
   record: MachineAction[];
   context: RequestContext;
-  /** The lines already in the host's note. */
-  entries: readonly NoteEntry[];
 }
 
-/** An effect, and whether the host's `id:` tag has lost its machine for good. */
+/** An effect of asking Defender for something. */
 export interface ActEffect extends Effect {
+  /** The host's `id:` tag has lost its machine for good. */
   machineUnknown?: boolean;
+  /** It may have been carried out, and Defender's record does not tell. */
+  unclear?: boolean;
 }
 
 /** Carries a decision out in Defender: posts, cancels, or takes over what is there. */
@@ -45,27 +46,38 @@ export async function perform(act: Act, decision: Decision, run: RunContext): Pr
     case 'adopt':
       return acceptedEffect(kind, decision.action, 'adopted', trigger, context.owner, context.now);
     case 'nothing in force':
-      return nothingInForceEffect(
-        trigger,
-        timeOfEvent(act.entries, nothingInForceEntry(trigger), context.now),
-      );
+      return nothingInForceEffect(trigger, context.now);
     case 'cancelled':
-      return cancelled(act, decision.action);
+      return cancelledEffect(decision.action, trigger, context.now);
     case 'defer':
       return deferredEffect(decision.reason);
     case 'post':
-      return await post(act, run);
+      return await lookThenPost(act, run);
     case 'cancel':
       return await cancelThenDecide(act, decision.action, decision.mayPost, run);
   }
 }
 
-function cancelled({ trigger, entries, context }: Act, action: MachineAction): Effect {
-  return cancelledEffect(action, trigger, timeOfEvent(entries, cancelledEntry(action, trigger), context.now));
-}
-
 function commentFor({ kind, context, trigger, hostName }: Act, now: number): string {
   return writeComment({ kind, ...context.owner, trigger, time: now, hostName });
+}
+
+/**
+ * Reads the record once more right before asking: the portal, or a run elsewhere that the lock does not reach, may have
+ * acted since the plan was made.
+ */
+async function lookThenPost(act: Act, run: RunContext): Promise<ActEffect> {
+  const read = await readRecordOf(run.atp, act.machineIds);
+  if ('unreadable' in read) {
+    return deferredEffect(`the machine's actions could not be read before acting (${read.unreadable})`);
+  }
+  // The list may lag behind what this run itself has asked for.
+  const unlisted = act.record.filter((action) => !read.record.some(({ id }) => id === action.id));
+  act.record.splice(0, act.record.length, ...read.record, ...unlisted);
+  const again = decideRequest(act.kind, act.record, act.context);
+  if (again.kind === 'post') return await post(act, run);
+  if (again.kind === 'cancel') return deferredEffect('the state of the machine changed while the run worked');
+  return await perform(act, again, run);
 }
 
 async function post(act: Act, run: RunContext): Promise<ActEffect> {
@@ -91,7 +103,7 @@ async function post(act: Act, run: RunContext): Promise<ActEffect> {
       return { ...refusedEffect(kind, trigger, reason, context.now), machineUnknown: posted.unknownMachine };
     }
     case 'already open': {
-      const read = await readRecordOf(run.atp, [machineId]);
+      const read = await readRecordOf(run.atp, act.machineIds);
       const again = 'record' in read ? decideRequest(kind, read.record, context) : undefined;
       if (again?.kind === 'adopt' || again?.kind === 'answered') return await perform(act, again, run);
       return deferredEffect(
@@ -99,6 +111,7 @@ async function post(act: Act, run: RunContext): Promise<ActEffect> {
       );
     }
     case 'unclear':
+      return { ...deferredEffect(posted.reason), unclear: true };
     case 'not done':
       return deferredEffect(posted.reason);
   }
@@ -111,21 +124,21 @@ async function cancelThenDecide(
   run: RunContext,
 ): Promise<ActEffect> {
   const { kind, context } = act;
-  const read: RecordRead = await run.writer.cancel(opposite, commentFor(act, run.clock.now()), act.record);
+  const read: RecordRead = await run.writer.cancel(opposite, commentFor(act, run.clock.now()), act);
   if ('unreadable' in read) {
     return deferredEffect(
       `action ${opposite.id} was to be cancelled; whether it was could not be read (${read.unreadable})`,
     );
   }
-  act.record.splice(0, act.record.length, ...read.record);
+  act.record.splice(0, act.record.length, ...updatedRecord(act.record, read.record));
   const wasCancelled = read.record.some(({ id, status }) => id === opposite.id && status === 'Cancelled');
-  const again = decideRequest(kind, read.record, context);
+  const again = decideRequest(kind, act.record, context);
   if (
     kind === 'release' &&
     wasCancelled &&
     (again.kind === 'nothing in force' || again.kind === 'cancelled')
   ) {
-    return cancelled(act, opposite);
+    return cancelledEffect(opposite, act.trigger, context.now);
   }
   if (again.kind === 'cancel') {
     return deferredEffect(

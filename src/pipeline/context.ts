@@ -38,7 +38,10 @@ export interface RunContext {
   log: Log;
   detect: DetectClient;
   atp: AtpClient;
+  /** Writes through the clients of this context. */
   writer: Writer;
+  /** Makes a writer through other clients: those whose failures count against one host. */
+  writerWith(detect: DetectClient, atp: AtpClient): Writer;
   health: Health;
   freshness: Freshness;
   /** Told how many hosts there are, and of each that is done. */

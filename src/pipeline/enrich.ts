@@ -4,10 +4,11 @@ import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
 import type { Look, RecordRead, Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags, triggersAmong, type TagState } from '../decide/tags.ts';
 import { ApiError, AppError, ExitCode } from '../errors.ts';
-import { applyHost, failureEffect, outcomeWithout } from './apply.ts';
+import { applyHost } from './apply.ts';
 import type { RunContext } from './context.ts';
 import { followEffects } from './follow.ts';
 import { readInventory, type Inventory } from './inventory.ts';
+import { failureEffect, outcomeWithout } from './outcomes.ts';
 import type { HostOutcome } from './report.ts';
 import { watched } from './requests.ts';
 import { readRecordOf, resolveHost } from './resolve.ts';
@@ -111,12 +112,16 @@ async function handleHost(
       ]);
     }
     const known = listed && 'record' in listed ? listed.record : [];
-    const effects = followEffects(tags, known, owner, now, look.corrected);
+    let effects = followEffects(tags, known, owner, now, look.corrected);
+    if (listed && effects.length === 0) {
+      // Not in the list of all: perhaps older than it reaches back. The machine's own record has the last word.
+      const own = await readRecordOf(context.atp, state.ids);
+      if ('record' in own) effects = followEffects(tags, own.record, owner, now, look.corrected);
+    }
     if (!enrich && effects.every((effect) => effect.result === 'unchanged')) {
       return outcomeWithout(selected, effects);
     }
-    const notes = (await context.detect.listNotes(host.id)) ?? [];
-    const work = { selected, look, enrich, effects, notes, enrichTriggers };
+    const work = { selected, look, enrich, effects, enrichTriggers };
     return await applyHost(work, { tags }, noRequests(run), context);
   } catch (error) {
     return outcomeWithout(selected, [failureEffect(error, run)]);
@@ -136,7 +141,8 @@ async function lookAt(
   run: RunContext,
 ): Promise<Look> {
   if (!enrich) {
-    return { host, tags, resolution: { kind: 'none', why: 'only followed' }, record: { record: [] } };
+    const resolution = { kind: 'none', why: 'only followed' } as const;
+    return { host, tags, resolution, record: { record: [] }, machineIds: [] };
   }
   const { detect, atp, settings, clock } = run;
   const look = await resolveHost(host, tags, undefined, {

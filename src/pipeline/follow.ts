@@ -34,7 +34,7 @@ export function followEffects(
 
 /**
  * The action that a status tag speaks of: the host's own of that kind, created in the minute of its newest
- * `Manual …:` tag; for one that was taken over, the action of that minute on the machine of the `id:` tag.
+ * `Manual …:` tag or later; for one that was taken over, the action of that minute on the machine of the `id:` tag.
  */
 function findFollowed(
   record: MachineRecord,
@@ -42,13 +42,21 @@ function findFollowed(
   state: TagState,
   owner: Owner,
 ): MachineAction | undefined {
-  const minute = state.newest[kind];
-  const ofKind = newestFirst(record).filter(
-    (action) =>
-      kindOf(action) === kind && (minute === undefined || minuteOf(action.createdAt ?? 0) === minute),
-  );
-  return (
-    ofKind.find((action) => isOwnAction(action, owner)) ??
-    ofKind.find((action) => state.ids.includes(action.machineId))
-  );
+  const newest = state.newest[kind];
+  const isOwn = (action: MachineAction) => isOwnAction(action, owner);
+  const isOfMachine = (action: MachineAction) => state.ids.includes(action.machineId);
+  const ofKind = newestFirst(record).filter((action) => kindOf(action) === kind);
+  const ofMinutes = (minutes: readonly number[]) =>
+    ofKind.filter((action) => newest === undefined || minutes.includes(minuteOf(action.createdAt ?? 0)));
+
+  // A run that was killed wrote the status and not yet the time.
+  const untold = ofKind.find((action) => isOwn(action) && isOfMachine(action));
+  if (untold && newest !== undefined && minuteOf(untold.createdAt ?? 0) > newest) return untold;
+
+  const latest = ofMinutes(newest === undefined ? [] : [newest]);
+  const ofMachine = latest.filter(isOfMachine);
+  const own = ofMachine.find(isOwn) ?? ofMachine[0];
+  if (own || state.ids.length !== 1) return own ?? latest.find(isOwn);
+  // The newest tag tells of the host's action on another machine: the one taken over on this machine is older.
+  return latest.some(isOwn) ? ofMinutes(state.accepted[kind]).find(isOfMachine) : undefined;
 }

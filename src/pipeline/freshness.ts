@@ -76,8 +76,9 @@ export async function loadFreshness(cache: Cache, cacheKey: string, maxAgeMs: nu
       put(hostId, { ...known, waiting: waiting || now });
     },
     compare(one, other) {
+      const since = ({ waiting }: Times) => (waiting === 0 ? Number.MAX_SAFE_INTEGER : waiting);
       const [first, second] = [of(one), of(other)];
-      return (first.waiting || Infinity) - (second.waiting || Infinity) || first.turn - second.turn;
+      return since(first) - since(second) || first.turn - second.turn;
     },
     async save(now) {
       if (!changed) return;

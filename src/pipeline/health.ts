@@ -20,6 +20,7 @@ export interface Health {
 export function createHealth(): Health {
   const failing = new Map<Service, Set<number>>();
   const ended = new Map<Service, GivenUpError>();
+  const successes: Record<Service, number> = { detect: 0, login: 0, atp: 0 };
 
   async function guarded<Value>(
     service: Service,
@@ -28,13 +29,19 @@ export function createHealth(): Health {
   ): Promise<Value> {
     const end = ended.get(service) ?? (service === 'atp' ? ended.get('login') : undefined);
     if (end) throw end;
+    const before = { ...successes };
     try {
       const value = await call();
-      failing.delete(service);
-      if (service === 'atp') failing.delete('login');
+      for (const each of service === 'atp' ? (['atp', 'login'] as const) : [service]) {
+        successes[each] += 1;
+        failing.delete(each);
+      }
       return value;
     } catch (error) {
-      if (error instanceof ApiError && isTrouble(error)) countFailure(error, hostId);
+      // A failing call takes long, with its retries: where the service served others meanwhile, it is not a row.
+      const isAlone = (failed: Service) => successes[failed] === before[failed];
+      if (error instanceof ApiError && isTrouble(error) && isAlone(error.service))
+        countFailure(error, hostId);
       throw error;
     }
   }

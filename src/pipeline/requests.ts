@@ -1,5 +1,4 @@
 import pLimit from 'p-limit';
-import type { MachineAction } from '../atp/schema.ts';
 import {
   opposedHosts,
   planRequests,
@@ -8,14 +7,16 @@ import {
   type RequestPlan,
   type Rules,
 } from '../decide/plan.ts';
-import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
+import { conflictEffect, deferredEffect, unchangedEffect } from '../decide/outcome.ts';
 import { unknownGroups } from '../decide/guard.ts';
+import { updatedRecord } from '../decide/record.ts';
 import { machineIdOf } from '../decide/resolution.ts';
-import { triggersAmong, type RequestKind } from '../decide/tags.ts';
-import { AppError, ExitCode } from '../errors.ts';
-import { applyHost, failureEffect, outcomeWithout, type Fresh, type HostWork } from './apply.ts';
+import { isHeld, readTags, triggersAmong, type RequestKind } from '../decide/tags.ts';
+import { AppError, ExitCode, PostponedError } from '../errors.ts';
+import { applyHost, isById, type Fresh, type HostWork } from './apply.ts';
 import type { RunContext, Triggers } from './context.ts';
 import { followEffects } from './follow.ts';
+import { failureEffect, outcomeWithout } from './outcomes.ts';
 import type { HostOutcome } from './report.ts';
 import { readRecordOf, resolveHost } from './resolve.ts';
 import type { SelectedHost } from './select.ts';
@@ -24,7 +25,7 @@ import { HostGoneError } from './writer.ts';
 const hostsAtATime = 10;
 
 /** A selected host whose trigger tags, read afresh, ask for an isolation or a release. */
-interface Request {
+export interface Request {
   selected: SelectedHost;
   kinds: RequestKind[];
   work?: Omit<HostWork, 'request'>;
@@ -39,45 +40,51 @@ function kindsAsked(tags: readonly string[], { blockTags, unblockTags }: Trigger
   return kinds;
 }
 
-/** Resolves, plans and carries out the blocks and unblocks of a run: all are planned before the first is done. */
-export async function handleRequests(
+/** Finds the machines of the hosts that ask for an isolation or a release, and reads what Defender records of them. */
+export async function resolveRequests(
   selected: readonly SelectedHost[],
   run: RunContext,
-): Promise<HostOutcome[]> {
-  if (selected.length === 0) return [];
+): Promise<Request[]> {
   const limit = pLimit(hostsAtATime);
-  const requests = await Promise.all(selected.map((host) => limit(() => lookAt(host, run))));
-  const rules = await loadRules(requests, run);
-  const plans = planRequests(
-    requests.map((request) => ({ ...request, hostId: request.selected.host.id })),
-    rules,
-    run.clock.now(),
-  );
-  const groups = groupByMachine(requests);
-  const outcomes = await Promise.all(
-    groups.map((group) =>
-      limit(() =>
-        applyGroup(group, plans, rules, run).finally(() => {
-          group.forEach(run.progress.done);
-        }),
-      ),
-    ),
-  );
-  return outcomes.flat();
+  return await Promise.all(selected.map((host) => limit(() => resolveRequest(host, run))));
 }
 
-async function lookAt(selected: SelectedHost, run: RunContext): Promise<Request> {
+/** What shall be done about each request, by host id, and the rules it was planned by. */
+export interface RequestPlans {
+  byHost: ReadonlyMap<number, RequestPlan>;
+  rules: Rules;
+}
+
+/** Plans all requests of a run before the first is done, so that guard rails and `maxPerRun` stop them in time. */
+export async function planAllRequests(requests: readonly Request[], run: RunContext): Promise<RequestPlans> {
+  const rules = await loadRules(requests, run);
+  const hosts = requests.map((request) => ({ ...request, hostId: request.selected.host.id }));
+  return { byHost: planRequests(hosts, rules, run.clock.now()), rules };
+}
+
+/** Carries the plans out, machine by machine. */
+export async function applyRequests(
+  requests: readonly Request[],
+  plans: RequestPlans,
+  run: RunContext,
+): Promise<HostOutcome[]> {
+  const limit = pLimit(hostsAtATime);
+  const groups = groupByMachine(requests).map((group) =>
+    limit(async () => {
+      const outcomes = await applyGroup(group, plans, run);
+      group.forEach(run.progress.done);
+      return outcomes;
+    }),
+  );
+  return (await Promise.all(groups)).flat();
+}
+
+async function resolveRequest(selected: SelectedHost, run: RunContext): Promise<Request> {
   const { host } = selected;
   const kinds = kindsAsked(host.tags, run.triggers);
   try {
     run.stop.throwIfAborted();
-    if (run.clock.now() > run.deadline) {
-      return {
-        selected,
-        kinds,
-        look: { failed: 'the time of this run was over', exitCode: ExitCode.incomplete },
-      };
-    }
+    if (run.clock.now() > run.deadline) throw new PostponedError('the time of this run was over');
     const detect = run.health.watch(run.detect, 'detect', host.id);
     const atp = run.health.watch(run.atp, 'atp', host.id);
     const tags = await detect.getTags(host.id);
@@ -90,41 +97,32 @@ async function lookAt(selected: SelectedHost, run: RunContext): Promise<Request>
       now: () => run.clock.now(),
       readRecord: (ids: readonly string[]) => readRecordOf(atp, ids),
     };
-    const look = await resolveHost(host, tags, asked[0] ?? kinds[0], resolver);
-    const machineId = look.resolution.kind === 'machine' ? look.resolution.machine.id : undefined;
-    // Alerts are context: when they cannot be read, an isolation does not wait for them.
-    look.alerts =
-      machineId === undefined ? undefined : await atp.listAlerts(machineId).catch(unknownUnlessStopped(run));
-    const notes = (await detect.listNotes(host.id)) ?? [];
-    return { selected, kinds: asked, look, work: { ...workOf(selected, look, run), notes } };
+    // The index may still show where the host was before; nobody is isolated, or refused, for an old address.
+    const current = await detect.getHost(host.id);
+    if (!current) throw new HostGoneError(host.id);
+    const look = await resolveHost(current, tags, asked[0] ?? kinds[0], resolver);
+    return { selected, kinds: asked, look, work: workOf(selected, look, run) };
   } catch (error) {
     const { detail, exitCode } = failureEffect(error, run);
-    return {
-      selected,
-      kinds,
-      look: { failed: detail, exitCode: exitCode === ExitCode.done ? ExitCode.incomplete : exitCode },
-    };
+    const state = readTags(host.tags);
+    const heldMachineId = isHeld(state) && state.ids.length === 1 ? state.ids[0] : undefined;
+    const code = exitCode === ExitCode.done ? ExitCode.incomplete : exitCode;
+    return { selected, kinds, look: { failed: detail, exitCode: code, heldMachineId } };
   }
 }
 
-function unknownUnlessStopped(run: RunContext): (error: unknown) => 'unknown' {
-  return (error) => {
-    if (run.stop.aborted || !(error instanceof AppError)) throw error;
-    run.log.warn({ reason: error.message }, "the machine's alerts could not be read");
-    return 'unknown';
-  };
-}
-
-function workOf(selected: SelectedHost, look: Look, run: RunContext): Omit<HostWork, 'request' | 'notes'> {
+function workOf(selected: SelectedHost, look: Look, run: RunContext): Omit<HostWork, 'request'> {
   const now = run.clock.now();
   const owner = { brain: run.settings.brain, hostId: selected.host.id };
   const record = 'record' in look.record ? look.record.record : [];
+  // While the machine of the `id:` tag may be isolated for all that is known, no other machine takes its place.
+  const enrich = 'record' in look.record || isById(look);
   return {
     selected,
     look,
-    enrich: true,
+    enrich,
     effects: followEffects(look.tags, record, owner, now, look.corrected),
-    enrichTriggers: triggersAmong(look.tags, run.triggers.tags),
+    enrichTriggers: enrich ? triggersAmong(look.tags, run.triggers.tags) : [],
   };
 }
 
@@ -156,80 +154,99 @@ function groupByMachine(requests: readonly Request[]): Request[][] {
   return [...groups.values()];
 }
 
+/** A request whose host was read afresh, right before acting. */
+interface Ready {
+  request: Request;
+  work: Omit<HostWork, 'request'>;
+  fresh: Fresh;
+  /** What its tags ask for at this moment. */
+  kinds: RequestKind[];
+}
+
 /** Works on the hosts of one machine one after the other, so that the second takes over what the first asked for. */
 async function applyGroup(
   group: readonly Request[],
-  plans: ReadonlyMap<number, RequestPlan>,
-  rules: Rules,
+  { byHost, rules }: RequestPlans,
   run: RunContext,
 ): Promise<HostOutcome[]> {
   const outcomes: HostOutcome[] = [];
-  const ready: { request: Request; work: Omit<HostWork, 'request'>; fresh: Fresh; kinds: RequestKind[] }[] =
-    [];
+  const ready: Ready[] = [];
   for (const request of group) {
-    const { selected, work, kinds } = request;
-    const plan = plans.get(selected.host.id);
-    if (!work) {
-      const effect =
-        plan?.kind === 'defer'
-          ? deferredEffect(plan.reason, plan.exitCode)
-          : deferredEffect('it could not be planned');
-      outcomes.push(outcomeWithout(selected, [effect]));
-      continue;
-    }
-    try {
-      const fresh = await readAfresh(selected.host.id, kinds, run);
-      ready.push({ request, work, fresh, kinds: kindsAsked(fresh.tags, run.triggers) });
-    } catch (error) {
-      outcomes.push(outcomeWithout(selected, [failureEffect(error, run)]));
-    }
+    const read = await makeReady(request, byHost.get(request.selected.host.id), run);
+    if ('report' in read) outcomes.push(read);
+    else ready.push(read);
   }
-
   const opposed = opposedHosts(
     ready.map(({ request, kinds }) => ({ hostId: request.selected.host.id, kinds, look: request.look })),
   );
   let shared: Look['record'] | undefined;
-  for (const { request, work, fresh, kinds } of ready) {
-    const { selected } = request;
-    const kind = request.kinds.find((asked) => kinds.includes(asked));
-    const plan = plans.get(selected.host.id);
-    if (shared) {
-      work.look.record = brought(work.look.record, shared);
-      // What was done for the host before it may have ended this host's own action.
-      work.effects = workOf(selected, work.look, run).effects;
-    }
-    const reason = opposed.get(selected.host.id);
-    const current: RequestPlan | undefined =
-      reason === undefined ? plan : { kind: 'conflict', reason, verdicts: plan?.verdicts ?? [] };
-    if (
-      kind === undefined &&
-      work.effects.every((effect) => effect.result === 'unchanged') &&
-      !isEnrichedAnyway(selected, fresh, run)
-    ) {
-      outcomes.push(
-        outcomeWithout(selected, [unchangedEffect('its trigger tag was removed before the run acted')]),
-      );
+  for (const [at, first] of ready.entries()) {
+    const { request, work } = first;
+    const plan = byHost.get(request.selected.host.id);
+    // Acting on the hosts before may have taken seconds in which the owner of this one's tag changed his mind.
+    const now = at === 0 ? first : await makeReady(request, plan, run);
+    if ('report' in now) {
+      outcomes.push(now);
       continue;
     }
-    const triggers = triggersAmong(
-      fresh.tags,
-      kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags,
-    );
-    const full: HostWork = {
-      ...work,
-      ...(kind && current ? { request: { kind, triggers, plan: current } } : {}),
-    };
-    outcomes.push(await applyHost(full, fresh, rules, watched(run, selected.host.id)));
-    shared = 'record' in work.look.record ? work.look.record : shared;
+    if (shared) {
+      work.look.record = broughtUpToDate(work.look.record, shared);
+      // What was done for the host before it may have ended this host's own action.
+      work.effects = workOf(request.selected, work.look, run).effects;
+    }
+    outcomes.push(await applyReady(now, plan, opposed.get(request.selected.host.id), rules, run));
+    shared = work.look.record;
   }
   return outcomes;
 }
 
-/** A record brought up to date with another of the same machine, which may have been read under fewer ids. */
-function brought(record: Look['record'], later: Look['record']): Look['record'] {
-  if (!('record' in record) || !('record' in later)) return later;
-  const isLater = (action: MachineAction) => later.record.some(({ id }) => id === action.id);
-  return { record: [...later.record, ...record.record.filter((action) => !isLater(action))] };
+/** A host's record with what the hosts of the same machine before it came to; unknown once that is. */
+function broughtUpToDate(earlier: Look['record'], later: Look['record']): Look['record'] {
+  if ('unreadable' in earlier || 'unreadable' in later) return later;
+  return { record: updatedRecord(earlier.record, later.record) };
+}
+
+/** Reads a host afresh; its outcome instead, where there is nothing to act on. */
+async function makeReady(
+  request: Request,
+  plan: RequestPlan | undefined,
+  run: RunContext,
+): Promise<Ready | HostOutcome> {
+  const { selected, work, kinds } = request;
+  if (!work) {
+    if (plan?.kind === 'conflict') return outcomeWithout(selected, [conflictEffect(plan.reason)]);
+    if (plan?.kind === 'defer') return outcomeWithout(selected, [deferredEffect(plan.reason, plan.exitCode)]);
+    return outcomeWithout(selected, [deferredEffect('it could not be planned')]);
+  }
+  try {
+    const fresh = await readAfresh(selected.host.id, kinds, run);
+    return { request, work, fresh, kinds: kindsAsked(fresh.tags, run.triggers) };
+  } catch (error) {
+    return outcomeWithout(selected, [failureEffect(error, run)]);
+  }
+}
+
+async function applyReady(
+  { request, work, fresh, kinds }: Ready,
+  planned: RequestPlan | undefined,
+  opposed: string | undefined,
+  rules: Rules,
+  run: RunContext,
+): Promise<HostOutcome> {
+  const { selected } = request;
+  const kind = request.kinds.find((asked) => kinds.includes(asked));
+  const isIdle = work.effects.every((effect) => effect.result === 'unchanged');
+  if (kind === undefined && isIdle && !isEnrichedAnyway(selected, fresh, run)) {
+    return outcomeWithout(selected, [unchangedEffect('its trigger tag was removed before the run acted')]);
+  }
+  const both = kinds.length > 1 ? 'the host carries a block and an unblock tag at once' : undefined;
+  const reason = opposed ?? both;
+  const plan: RequestPlan | undefined =
+    reason === undefined ? planned : { kind: 'conflict', reason, verdicts: planned?.verdicts ?? [] };
+  const flagTags = kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags;
+  const triggers = triggersAmong(fresh.tags, flagTags);
+  const full: HostWork = { ...work, ...(kind && plan ? { request: { kind, triggers, plan } } : {}) };
+  return await applyHost(full, fresh, rules, watched(run, selected.host.id));
 }
 
 function isEnrichedAnyway(selected: SelectedHost, fresh: Fresh, run: RunContext): boolean {
@@ -248,9 +265,7 @@ async function readAfresh(hostId: number, kinds: readonly RequestKind[], run: Ru
 
 /** The run's context with clients that count failures against this host. */
 export function watched(run: RunContext, hostId: number): RunContext {
-  return {
-    ...run,
-    detect: run.health.watch(run.detect, 'detect', hostId),
-    atp: run.health.watch(run.atp, 'atp', hostId),
-  };
+  const detect = run.health.watch(run.detect, 'detect', hostId);
+  const atp = run.health.watch(run.atp, 'atp', hostId);
+  return { ...run, detect, atp, writer: run.writerWith(detect, atp) };
 }

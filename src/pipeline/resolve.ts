@@ -1,17 +1,25 @@
 import { isIP } from 'node:net';
 import type { AtpClient } from '../atp/client.ts';
-import type { Machine } from '../atp/schema.ts';
+import type { Machine, MachineAction } from '../atp/schema.ts';
 import type { Owner } from '../decide/comment.ts';
 import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
 import type { Look, RecordRead } from '../decide/plan.ts';
-import { releaseShown } from '../decide/record.ts';
+import { releaseShown, type MachineRecord } from '../decide/record.ts';
 import { ownAnswer, ownCancellation } from '../decide/request.ts';
 import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
-import { isHeld, minuteText, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
+import {
+  isHeld,
+  isUnfinished,
+  minuteOf,
+  minuteText,
+  readTags,
+  type RequestKind,
+  type TagState,
+} from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Host } from '../detect/schema.ts';
 import type { Inventory } from './inventory.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, AppError, ExitCode } from '../errors.ts';
 
 /** What resolving a host works with. */
 export interface Resolver {
@@ -44,58 +52,100 @@ export async function resolveHost(
   resolver: Resolver,
 ): Promise<Look> {
   const state = readTags(tags);
-  const id = state.ids.length === 1 ? state.ids[0] : undefined;
-  const held = isHeld(state);
+  const id = state.ids.length > 1 && isHeld(state) ? await heldId(state, resolver) : onlyId(state);
+  const owner: Owner = { brain: resolver.brain, hostId: host.id };
+  const answerIn = (kind: RequestKind | undefined, record: MachineRecord) =>
+    kind &&
+    ownAnswer(kind, record, {
+      owner,
+      newestOfKind: state.newest[kind],
+      unfinished: isUnfinished(state, kind),
+    });
+  let record: RecordRead | undefined;
+  let corrected: MachineAction | undefined;
 
-  if (id !== undefined && held) {
-    const byId = await resolveById(id, state, resolver);
-    const { record } = byId;
-    const release = 'record' in record ? releaseShown(record.record, state.newest.isolate) : undefined;
-    if (!release) return { host, tags, ...byId };
+  if (id !== undefined && isHeld(state)) {
+    const byId = await resolveById(id, state, request, resolver);
+    record = byId.record;
+    if ('record' in record) {
+      // What a killed run asked for is no news: it is looked away from, and answers the trigger later.
+      const answer = answerIn(request, record.record);
+      const others = record.record.filter((action) => action !== answer);
+      corrected = releaseShown(others, state.newest.isolate);
+    }
+    if (!corrected) return { host, tags, ...byId };
     // The tags were not told of a release: the host is no longer held, so its address counts again.
-    return { tags, corrected: release, ...(await resolveAndRead(host, state, request, resolver)) };
   }
 
   if (id !== undefined && request !== undefined) {
-    const record = await resolver.readRecord([id], state);
+    record ??= await resolver.readRecord([id], state);
     // An answer may be hidden in what could not be read: the state is unknown, whatever the address leads to.
     if ('unreadable' in record)
       return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
 
-    const owner: Owner = { brain: resolver.brain, hostId: host.id };
-    const context = { owner, newestOfKind: state.newest[request], now: resolver.now() };
-    if (request === 'release' && ownCancellation(record.record, context))
-      return { host, tags, ...(await resolveById(id, state, resolver, record)) };
-    if (ownAnswer(request, record.record, context)) {
+    const context = { owner, newestOfKind: state.newest.release, now: resolver.now() };
+    const wasCancelled = request === 'release' && ownCancellation(record.record, context) !== undefined;
+    const isTold = state.slots.some(({ kind, status }) => kind === 'isolate' && status === 'Cancelled');
+    const isAnswered = answerIn(request, record.record) !== undefined || (wasCancelled && !isTold);
+    if (isAnswered) {
       // Found by address like in the run that asked, where that still leads there: the note then says the same.
       const byAddress = await resolveAndRead(host, state, request, resolver);
-      if (machineIdOf(byAddress.resolution) === id) return { tags, ...byAddress };
-      return { host, tags, ...(await resolveById(id, state, resolver, record)) };
+      if (machineIdOf(byAddress.resolution) === id) return { tags, corrected, ...byAddress };
     }
+    // An isolation that a killed run asked for is what a release is about, wherever the address leads.
+    const isAwaited =
+      !corrected && (answerIn('isolate', record.record) ?? answerIn('release', record.record));
+    if (isAnswered || isAwaited || wasCancelled)
+      return { host, tags, corrected, ...(await resolveById(id, state, request, resolver, record)) };
   }
-  return { tags, ...(await resolveAndRead(host, state, request, resolver)) };
+  return { tags, corrected, ...(await resolveAndRead(host, state, request, resolver)) };
+}
+
+function onlyId({ ids }: TagState): string | undefined {
+  return ids.length === 1 ? ids[0] : undefined;
+}
+
+/**
+ * Which of several `id:` tags a held host is held for: a run that was killed while it replaced the one by the other leaves
+ * both. It is the one whose record has the isolation of the host's newest `Manual block:`; none, where that is not one.
+ */
+async function heldId(state: TagState, { readRecord }: Resolver): Promise<string | undefined> {
+  const found: string[] = [];
+  for (const id of state.ids) {
+    const read = await readRecord([id], state);
+    if ('unreadable' in read) {
+      const message = `which of its id: tags the host is held for could not be read (${read.unreadable})`;
+      throw new AppError(message, 'unreadable', ExitCode.incomplete);
+    }
+    const isOfBlock = ({ type, createdAt }: MachineAction) =>
+      type === 'Isolate' && createdAt !== undefined && minuteOf(createdAt) === state.newest.isolate;
+    if (read.record.some(isOfBlock)) found.push(id);
+  }
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** A held host's machine, by the id in its tag and never by address; a merged record leads to its heir. */
 async function resolveById(
   id: string,
   state: TagState,
+  request: RequestKind | undefined,
   { atp, readRecord }: Resolver,
   known?: RecordRead,
-): Promise<Pick<Look, 'resolution' | 'record'>> {
+): Promise<Pick<Look, 'resolution' | 'record' | 'machineIds'>> {
   const ids = [id];
   let machine: Machine | undefined;
   for (let next: string | undefined = id; next !== undefined && ids.length <= longestMergeChain;) {
-    machine = await atp.getMachine(next, 'action');
+    machine = await atp.getMachine(next, request ? 'action' : 'enrichment');
     next = machine?.mergedIntoMachineId;
     if (next !== undefined && ids.includes(next)) break;
     if (next !== undefined) ids.push(next);
   }
   const record = known ?? (await readRecord(ids, state));
-  if (!machine) return { resolution: { kind: 'gone', machineId: ids.at(-1) ?? id }, record };
+  if (!machine) return { resolution: { kind: 'gone', machineId: ids.at(-1) ?? id }, record, machineIds: ids };
   const how =
     ids.length > 1 ? `by its id: tag, whose record was merged into ${machine.id}` : 'by its id: tag';
-  return { resolution: { kind: 'machine', machine, evidence: 'by id', how, claim: how }, record };
+  const resolution: Resolution = { kind: 'machine', machine, evidence: 'by id', how, claim: how };
+  return { resolution, record, machineIds: ids };
 }
 
 async function resolveAndRead(
@@ -103,7 +153,7 @@ async function resolveAndRead(
   state: TagState,
   request: RequestKind | undefined,
   resolver: Resolver,
-): Promise<Pick<Look, 'host' | 'resolution' | 'record'>> {
+): Promise<Pick<Look, 'host' | 'resolution' | 'record' | 'machineIds'>> {
   const { host: complete, resolution } = await resolveByAddress(
     host,
     request ? 'action' : 'enrichment',
@@ -114,7 +164,7 @@ async function resolveAndRead(
     request !== undefined && machineId !== undefined
       ? await resolver.readRecord([machineId], state)
       : { record: [] };
-  return { host: complete, resolution, record };
+  return { host: complete, resolution, record, machineIds: machineId === undefined ? [] : [machineId] };
 }
 
 /** Asks Defender who held the host's address when Detect last saw the host there. */

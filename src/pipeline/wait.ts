@@ -24,8 +24,10 @@ export async function waitForActions(outcomes: HostOutcome[], run: RunContext): 
 
 async function followOnce(open: readonly HostOutcome[], run: RunContext): Promise<void> {
   try {
-    const hosts = await Promise.all(open.map(({ report }) => run.detect.getHost(report.id)));
-    const selected = hosts.flatMap((host) => (host ? [{ host, reasons: ['pending' as const] }] : []));
+    const reads = await Promise.allSettled(open.map(({ report }) => run.detect.getHost(report.id)));
+    const selected = reads.flatMap((read) =>
+      read.status === 'fulfilled' && read.value ? [{ host: read.value, reasons: ['pending' as const] }] : [],
+    );
     const deadline = Number.POSITIVE_INFINITY;
     for (const later of await enrichAndFollow(selected, { ...run, deadline })) {
       const earlier = open.find(({ report }) => report.id === later.report.id);
@@ -40,7 +42,7 @@ async function followOnce(open: readonly HostOutcome[], run: RunContext): Promis
 
 function merge({ report, exitCodes }: HostOutcome, later: HostOutcome): void {
   const { action, tags, note, result, detail } = later.report;
-  if (!action) return;
+  if (!action || result === 'unchanged') return;
   report.action = action;
   report.tags.added = [...report.tags.added.filter((tag) => !tags.removed.includes(tag)), ...tags.added];
   report.tags.removed = [...new Set([...report.tags.removed, ...tags.removed])];

@@ -37,11 +37,19 @@ export interface Writer {
   writeNote(hostId: number, noteId: number | undefined, text: string): Promise<void>;
   post(post: MachineActionPost): Promise<Posted>;
   /** Cancels a pending action, then reads the machine's record. */
-  cancel(action: MachineAction, comment: string, record: readonly MachineAction[]): Promise<RecordRead>;
+  cancel(action: MachineAction, comment: string, known: KnownRecord): Promise<RecordRead>;
+}
+
+/** A machine's record as last read, and the ids it is read under. */
+export interface KnownRecord {
+  machineIds: readonly string[];
+  record: readonly MachineAction[];
 }
 
 /** Waits before the reads that look for an action whose answer was lost, or for a cancellation to show; milliseconds. */
 const lookAgainAfterMs = [1_000, 2_000, 4_000];
+/** Defender's own words for a machine it does not know; any other 404 is from something in between. */
+const unknownToDefender = ['ResourceNotFound', 'NotFound'];
 const unsupported = ['OsPlatformNotSupported', 'ClientVersionNotSupported'];
 
 /** Creates the writer of a real run. */
@@ -74,7 +82,8 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
   }
 
   async function postFailed(post: MachineActionPost, error: ApiError): Promise<Posted> {
-    if (error.status === 404) return { kind: 'refused', reason: error.message, unknownMachine: true };
+    if (error.status === 404 && unknownToDefender.includes(error.serviceCode ?? ''))
+      return { kind: 'refused', reason: error.message, unknownMachine: true };
     if (error.status === 400 && unsupported.includes(error.serviceCode ?? '')) {
       const reason = `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
       return { kind: 'refused', reason, unknownMachine: false };
@@ -111,19 +120,19 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
         throw error;
       }
     },
-    async cancel(action, comment) {
+    async cancel(action, comment, { machineIds }) {
       try {
         await atp.cancelAction(action.id, comment);
       } catch (error) {
         // Whether it was cancelled, ran on or ended, only the record can say.
         if (!(error instanceof ApiError)) throw error;
       }
-      let read = await readRecordOf(atp, [action.machineId]);
+      let read = await readRecordOf(atp, machineIds);
       for (const waitMs of lookAgainAfterMs) {
         const shown = 'record' in read ? read.record.find(({ id }) => id === action.id) : undefined;
         if (shown && shown.status !== 'Pending') break;
         await clock.sleep(waitMs, stop);
-        read = await readRecordOf(atp, [action.machineId]);
+        read = await readRecordOf(atp, machineIds);
       }
       return read;
     },
@@ -151,7 +160,7 @@ export function createDryRunWriter(clock: Clock): Writer {
           updatedAt: clock.now(),
         },
       }),
-    cancel: (action, comment, record) =>
+    cancel: (action, comment, { record }) =>
       Promise.resolve({
         record: record.map((other) =>
           other.id === action.id

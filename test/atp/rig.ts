@@ -41,6 +41,8 @@ export async function startDefender(
         quotas.push(`${quota} ${priority}`);
         return Promise.resolve(() => undefined);
       },
+      hold: () => undefined,
+      isHeld: () => false,
       starts: () => ({}),
     },
   });

@@ -47,8 +47,11 @@ function addUnconfirmed(world: World, kind: number): SimHost {
     case 1:
       return world.addPair({ ...marks, name: 'IP-10.0.0.1', host_artifact_set: [] }).host;
     case 2:
-      return world.addPair({ ...marks, host_artifact_set: [{ type: 'kerberos', value: 'SOMEBODY-ELSE$' }] })
-        .host;
+      return world.addPair({
+        ...marks,
+        name: 'somebody-else',
+        host_artifact_set: [{ type: 'kerberos', value: 'SOMEBODY-ELSE$' }],
+      }).host;
     default: {
       const { host } = world.addPair({ ...marks, name: 'IP-10.0.0.1', host_artifact_set: [] });
       world.addMachine({ lastIpAddress: host.last_source });

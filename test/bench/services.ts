@@ -103,7 +103,7 @@ async function serve(): Promise<void> {
 
 async function* messages(): AsyncGenerator<unknown> {
   for (;;) {
-    yield await new Promise<unknown>((resolve) => process.once('message', resolve));
+    yield await new Promise((resolve) => process.once('message', resolve));
   }
 }
 

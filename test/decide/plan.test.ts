@@ -274,7 +274,7 @@ describe('what the tags say to a request', () => {
   const tags = [...heldByTag, 'Manual unblock:2026-11-24 11:00', 'Manual block:2026-11-24 11:30'];
 
   it('is whose host it is, since when it is held, and the newest time of the kind', () => {
-    const context = { owner, held: true, newestBlock: noon, now };
+    const context = { owner, held: true, newestBlock: noon, now, unfinished: false };
 
     expect(requestContext('isolate', lookAt({ tags }), rules, now)).toEqual({
       ...context,
@@ -297,9 +297,19 @@ describe('what the tags say to a request', () => {
       owner,
       newestOfKind: undefined,
       newestBlock: undefined,
+      unfinished: false,
       held: false,
       now,
     });
+  });
+
+  it.each<[string, RequestKind, boolean]>([
+    ['isolation: Pending', 'isolate', true],
+    ['isolation: Pending', 'release', false],
+    ['release: InProgress', 'release', true],
+    ['release: Failed', 'release', false],
+  ])('is with %s that an %s is unfinished, or not', (tag, request, unfinished) => {
+    expect(requestContext(request, lookAt({ tags: [tag] }), rules, now)).toMatchObject({ unfinished });
   });
 });
 

@@ -330,6 +330,19 @@ describe("a host's own answer", () => {
     expect(ownAnswer('isolate', [mine], { owner, newestOfKind })).toBe(answers ? mine : undefined);
   });
 
+  it.each<[string, number | undefined, boolean]>([
+    ['no tag', undefined, true],
+    ['a tag of an earlier minute', noon - minute, true],
+    ['a tag of the same minute', noon, true],
+    ['a tag of a later minute', noon + minute, false],
+  ])('may be of the same minute while its status tag calls it open: %s', (_, newestOfKind, answers) => {
+    for (const action of [mine, { ...mine, status: 'Failed' }, { ...mine, status: 'Succeeded' }]) {
+      expect(ownAnswer('isolate', [action], { owner, newestOfKind, unfinished: true })).toBe(
+        answers ? action : undefined,
+      );
+    }
+  });
+
   it('of the first second of a minute is later than a tag of the minute before', () => {
     const action = { ...mine, createdAt: noon };
 

@@ -462,18 +462,15 @@ describe.concurrent('a shell', () => {
     expect(hosts.some((host) => host.tags.includes('host_context'))).toBe(false);
   });
 
-  it.for(['>&-', '2>&-', '<&-', '>&- 2>&- <&-'])(
-    'may close the streams (%s)',
-    async (redirection, { start, home }) => {
-      const simulator = await start();
-      const { host } = simulator.world.addPair({ tags: ['host_context'] });
+  it.for(['>&-', '>&- 2>&- <&-'])('may close the streams (%s)', async (redirection, { start, home }) => {
+    const simulator = await start();
+    const { host } = simulator.world.addPair({ tags: ['host_context'] });
 
-      const result = await shell(simulator, home, `atp --tag host_context --json ${redirection}`);
+    const result = await shell(simulator, home, `atp --tag host_context --json ${redirection}`);
 
-      expect(result.code).toBe(0);
-      expect(host.tags).not.toContain('host_context');
-    },
-  );
+    expect(result.code).toBe(0);
+    expect(host.tags).not.toContain('host_context');
+  });
 
   it('may stand in a directory that is gone', async ({ start, home }) => {
     const simulator = await start();

@@ -3,7 +3,7 @@ import { createFactoryIdentity } from '../http/certificates.ts';
 import type { FaultKind } from '../simulator/faults.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import type { JsonObject } from '../simulator/json.ts';
-import type { Entry } from '../simulator/ledger.ts';
+import type { SimMachine } from '../simulator/machines.ts';
 import type { RunResult } from '../simulator/run-atp.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
 import {
@@ -381,7 +381,12 @@ describe.concurrent('an outage of Defender', () => {
   }) => {
     const simulator = await start();
     const { ledger, world } = simulator;
-    const hosts = Array.from({ length: 35 }, () => world.addPair({ tags: ['host_context'] }).host);
+    // Nameless, so that Defender's whole inventory can answer for none of them.
+    const nameless = { name: 'IP-10.0.0.9', host_artifact_set: [] };
+    const hosts = Array.from(
+      { length: 100 },
+      () => world.addPair({ tags: ['host_context'], ...nameless }).host,
+    );
     const headers = { 'retry-after': '3600' };
     breaking('findbyip', { status: 503, headers })(simulator);
 
@@ -423,81 +428,10 @@ describe.concurrent('an outage of Defender', () => {
   });
 });
 
-describe.concurrent('a broken answer about one host', () => {
-  const kinds = ['html-200', 'truncated', 'empty-200', 'oversize'] as const;
-  let simulator: Simulator;
-  let result: RunResult;
-  const hosts = new Map<string, SimHost>();
-  let bystander: SimHost;
-
-  function add(
-    trigger: string,
-    call: string,
-    kind: (typeof kinds)[number],
-    mark: (host: SimHost, entry: Entry) => boolean,
-  ) {
-    const { host } = simulator.world.addPair({ tags: ['vip', trigger], notes: ['mine'] });
-    hosts.set(`${trigger} ${call} ${kind}`, host);
-    simulator.faults.add({ match: (entry) => entry.call === call && mark(host, entry), kind });
-  }
-
-  beforeAll(async () => {
-    simulator = await createSimulator();
-    bystander = simulator.world.addPair({ tags: ['host_context'] }).host;
-    const byPath = (host: SimHost, { path }: Entry) => path.includes(String(host.id));
-    const byAddress = (host: SimHost, { path }: Entry) => path.includes(`'${host.last_source ?? ''}'`);
-    for (const kind of kinds) {
-      for (const trigger of ['host_context', 'block']) {
-        add(trigger, 'tags', kind, byPath);
-        add(trigger, 'notes', kind, byPath);
-        add(trigger, 'findbyip', kind, byAddress);
-      }
-      add('block', 'host', kind, byPath);
-    }
-    result = await run(simulator, [...typicalLine, '--json']);
-  });
-
-  afterAll(async () => {
-    await closeUnharmed(simulator);
-  });
-
-  it.for(
-    kinds.flatMap((kind) => [
-      ['host_context', 'tags', kind, 'failed'],
-      ['host_context', 'notes', kind, 'failed'],
-      ['host_context', 'findbyip', kind, 'failed'],
-      ['block', 'tags', kind, 'deferred'],
-      ['block', 'notes', kind, 'deferred'],
-      ['block', 'findbyip', kind, 'deferred'],
-      ['block', 'host', kind, 'failed'],
-    ]),
-  )(
-    'with tag %s, to the call %s, %s: nothing is written to the host, and its tag stays',
-    ([trigger, call, kind, expected]) => {
-      const host = hosts.get(`${trigger ?? ''} ${call ?? ''} ${kind ?? ''}`);
-
-      expect(hostIn(result, host?.id ?? 0)).toMatchObject({
-        result: expected,
-        tags: { added: [], removed: [] },
-        note: null,
-      });
-      expect(host?.tags).toEqual(['vip', trigger]);
-      expect(host?.notes).toHaveLength(1);
-    },
-  );
-
-  it('is in the way of no other host, and nothing is isolated', () => {
-    expect(result.code).toBe(1);
-    expect(hostIn(result, bystander.id)['result']).toBe('enriched');
-    expect(asked(simulator)).toEqual([]);
-    expect(logOf(result).filter(({ level }) => level === 'error')).toEqual([]);
-  });
-});
-
-/** A record of a machine that is spoilt in this way: nobody knows what is in force. */
+/** A record of a machine that is spoilt in this way: nobody knows what is in force, and nothing is asked for. */
 function brokenRecord(kind: FaultKind): Scene {
   return (simulator) => {
-    const { host, machine } = simulator.world.addPair({ tags: ['block'] });
+    const { host, machine } = simulator.world.addPair({ tags: ['vip', 'block'] });
     simulator.faults.add({
       match: ({ call, query }) => call === 'machineactions' && (query['$filter'] ?? '').includes(machine.id),
       kind,
@@ -505,14 +439,14 @@ function brokenRecord(kind: FaultKind): Scene {
 
     return (result) => {
       expect(hostIn(result, host.id)).toMatchObject({ result: 'deferred', action: null });
-      expect(tagsOf(host)).toEqual(tags(['block'], contextOf(machine)));
+      expect(tagsOf(host).others).toEqual(['vip', 'block']);
       expect(askedOf(simulator, machine)).toEqual([]);
     };
   };
 }
 
 playInOneRun(
-  "a broken answer to Defender's record of a machine defers the isolation, and enriches the host:",
+  "a broken answer to Defender's record of a machine defers the isolation:",
   { args: [...typicalLine, '--json'], code: 1 },
   {
     'a page of HTML': brokenRecord('html-200'),
@@ -556,5 +490,82 @@ describe.concurrent('a broken answer to what was written', () => {
     expect(between).toEqual(['host_context', 'vip']);
     expect(healed.code).toBe(0);
     expect(tagsOf(host)).toEqual(tags(['vip'], contextOf(machine)));
+  });
+});
+
+describe('a broken answer about one host', () => {
+  const kinds = ['html-200', 'truncated', 'empty-200', 'oversize'] as const;
+  const reads = [
+    ['host_context', 'tags'],
+    ['host_context', 'notes'],
+    ['host_context', 'findbyip'],
+    ['block', 'tags'],
+    ['block', 'notes'],
+    ['block', 'findbyip'],
+    ['block', 'host'],
+  ] as const;
+  let simulator: Simulator;
+  let result: RunResult;
+  const pairs = new Map<string, { host: SimHost; machine: SimMachine }>();
+  let bystander: SimHost;
+
+  function noPair(): never {
+    throw new Error('no such pair');
+  }
+
+  beforeAll(async () => {
+    simulator = await createSimulator();
+    const { world, faults } = simulator;
+    bystander = world.addPair({ tags: ['host_context'] }).host;
+    for (const kind of kinds) {
+      for (const [trigger, name] of reads) {
+        const pair = world.addPair({ tags: ['vip', trigger], notes: ['mine'] });
+        pairs.set(`${trigger} ${name} ${kind}`, pair);
+        const { id, last_source } = pair.host;
+        const part = name === 'findbyip' ? `'${last_source ?? ''}'` : `/${id}`;
+        faults.add({ match: ({ call, path }) => call === name && path.includes(part), kind });
+      }
+    }
+    result = await run(simulator, [...typicalLine, '--json']);
+  });
+
+  afterAll(async () => {
+    await closeUnharmed(simulator);
+  });
+
+  it.for(
+    kinds.flatMap((kind) => reads.map(([trigger, call]): [string, string, string] => [trigger, call, kind])),
+  )('with tag %s, to the call %s, %s: the host is not done, and its tag stays', ([trigger, call, kind]) => {
+    const { host, machine } = pairs.get(`${trigger} ${call} ${kind}`) ?? noPair();
+    const { result: outcome, note } = hostIn(result, host.id);
+
+    expect(['failed', 'deferred']).toContain(outcome);
+    expect(note).toBe(null);
+    expect(tagsOf(host).others).toEqual(['vip', trigger]);
+    expect(host.notes.map((each) => each.note)).toEqual(['mine']);
+    // The notes are read last, and only for the note: what was asked for before that stays asked for, once.
+    if (call === 'notes') {
+      expect(askedOf(simulator, machine).length).toBeLessThanOrEqual(trigger === 'block' ? 1 : 0);
+    } else {
+      expect(tagsOf(host).own).toEqual([]);
+      expect(askedOf(simulator, machine)).toEqual([]);
+    }
+  });
+
+  it('is in the way of no other host', () => {
+    expect(result.code).toBe(1);
+    expect(hostIn(result, bystander.id)['result']).toBe('enriched');
+    expect(logOf(result).filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('is forgotten when the next one is whole', async () => {
+    simulator.faults.clear();
+
+    const next = await run(simulator, [...typicalLine, '--json']);
+
+    expect(next.code).toBe(0);
+    for (const { host } of pairs.values()) expect(tagsOf(host).others).toEqual(['vip']);
+    const blocked = [...pairs].flatMap(([name, { machine }]) => (name.startsWith('block') ? [machine] : []));
+    for (const machine of blocked) expect(askedOf(simulator, machine)).toHaveLength(1);
   });
 });

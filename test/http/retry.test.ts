@@ -206,6 +206,7 @@ it('lets each attempt pass the limiter, then asks for the authorization, then se
       return Promise.resolve(() => undefined);
     },
     hold: () => undefined,
+    isHeld: () => false,
     starts: () => ({}),
   };
   const { http } = createRig({ baseUrl: server.url, limiter });

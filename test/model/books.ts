@@ -35,6 +35,8 @@ interface Sight {
   fresh: Map<number, SimHost>;
   tags: Map<number, string[]>;
   machines: { at: number; all: SimMachine[] }[];
+  /** When actions were listed last. */
+  listedAt: number | undefined;
   /** Trigger tags that the request under way is about to take off. */
   goes: { hostId: number; tag: string }[];
 }
@@ -66,7 +68,7 @@ export function createBooks({ simulator, clock }: Harness): Books {
   let sight = emptySight();
 
   function emptySight(): Sight {
-    return { documents: [], fresh: new Map(), tags: new Map(), machines: [], goes: [] };
+    return { documents: [], fresh: new Map(), tags: new Map(), machines: [], listedAt: undefined, goes: [] };
   }
 
   function allMachines(): SimMachine[] {
@@ -82,8 +84,9 @@ export function createBooks({ simulator, clock }: Harness): Books {
       .toSorted((one, other) => one.createdAt - other.createdAt);
   }
 
+  /** True for an action that the run's last look at the list of actions could not show. */
   function isHidden(action: SimAction): boolean {
-    return action.createdAt > clock.now() - settings.actionIndexLagMs;
+    return action.createdAt > (sight.listedAt ?? clock.now()) - settings.actionIndexLagMs;
   }
 
   function hostOf(comment: string): number {
@@ -177,6 +180,11 @@ export function createBooks({ simulator, clock }: Harness): Books {
       ({ mergedIntoMachineId, isolated }) => mergedIntoMachineId === machineId && isolated,
     );
     if (others.some(isHidden) || heirOfIsolated) tangled.add(machineId);
+    wants.set(machineId, {
+      state: kind === 'isolate' ? 'isolated' : 'free',
+      action: posted,
+      why: `${what} was accepted`,
+    });
   }
 
   /** A trigger tag goes: what the host's tags then say was granted or refused. */
@@ -230,6 +238,8 @@ export function createBooks({ simulator, clock }: Harness): Books {
         .some((id) => strangeness(ask === 'block' ? 'isolate' : 'release', hostId, id) === undefined),
     );
     if (strange !== undefined && !isOfChain) problems.push(`cancelled on the wrong machine: ${strange}`);
+    // Until the request is granted, what was there before counts again, whatever it was.
+    if (action) wants.delete(action.machineId);
   }
 
   function judgeTags(host: SimHost): void {
@@ -283,7 +293,8 @@ export function createBooks({ simulator, clock }: Harness): Books {
       if (typeof tag !== 'string' || !Array.isArray(objectIds)) return;
       sight.goes = objectIds
         .map(Number)
-        .filter((id) => world.hosts.get(id)?.tags.includes(tag))
+        // One that its owner takes off at this moment was granted all the same.
+        .filter((id) => [...(world.hosts.get(id)?.tags ?? []), ...(sight.tags.get(id) ?? [])].includes(tag))
         .map((hostId) => ({ hostId, tag: tag.toLowerCase() }));
     },
     after(entry) {
@@ -299,6 +310,7 @@ export function createBooks({ simulator, clock }: Harness): Books {
       if (call === 'findbyip' || call === 'machine') {
         sight.machines.push({ at: clock.now(), all: structuredClone(allMachines()) });
       }
+      if (call === 'machineactions') sight.listedAt = clock.now();
       if (!effect) return;
       if (call === 'isolate') judgePost('isolate', entry);
       if (call === 'unisolate') judgePost('release', entry);

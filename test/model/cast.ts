@@ -2,7 +2,7 @@ import type { Harness } from '../harness.ts';
 import type { SimAction } from '../simulator/actions.ts';
 import { seconds, type SimHost } from '../simulator/hosts.ts';
 import type { SimMachine } from '../simulator/machines.ts';
-import { deviceNames, type DeviceName, type HostName, type Step } from './steps.ts';
+import { deviceNames, type DeviceName, type HostName, type Setting, type Step } from './steps.ts';
 
 const minute = 60_000;
 
@@ -20,7 +20,7 @@ export interface Cast {
 
 /** What a step did to a machine, for those who keep the books. */
 export interface Witness {
-  /** Somebody in the portal asked for it. */
+  /** Somebody else than this program's runs asked for it. */
   portal(machineId: string, want: 'isolated' | 'free', action: SimAction): void;
   /** The record of a device has another in its place. */
   merged(from: SimMachine, to: SimMachine): void;
@@ -36,8 +36,15 @@ const homes: Record<HostName, { device: DeviceName; slot: number }> = {
   delta: { device: 'laptop-1', slot: 1 },
 };
 
-/** Sets up the world of a story: confirmed, known by its address only, a server, and a second host of the first machine. */
-export function createCast({ simulator, clock }: Harness, witness: Witness): Cast {
+/**
+ * Sets up the world of a story: alpha is confirmed, bravo known by its address only, charlie a server, and delta a second
+ * host of alpha's machine.
+ */
+export function createCast(
+  { simulator, clock }: Harness,
+  witness: Witness,
+  { held, heldBy }: Pick<Setting, 'held' | 'heldBy'>,
+): Cast {
   const { world, settings } = simulator;
   const records = new Map<DeviceName, SimMachine[]>();
   const addresses = new Map<SimMachine, string[]>();
@@ -62,6 +69,29 @@ export function createCast({ simulator, clock }: Harness, witness: Witness): Cas
   addHost('bravo', '', []);
   addHost('charlie', 'server-3', [{ type: 'netbios', value: 'SERVER-3' }]);
   addHost('delta', '', [{ type: 'kerberos', value: 'LAPTOP-1$' }]);
+
+  for (const name of held) hold(name);
+
+  /** Three hours ago a run isolated the host's machine, or took the isolation over. */
+  function hold(name: HostName): void {
+    const target = host(name);
+    const machine = record(homes[name].device);
+    if (!target) return;
+    const at = clock.now() - 180 * minute;
+    const minuteText = new Date(at).toISOString().slice(0, 16).replace('T', ' ');
+    const tags = [`id: ${machine.id}`, `Manual block:${minuteText}`];
+    world.tagHost(target.id, ...tags, ...(heldBy === 'atp' ? ['isolation: Succeeded'] : []));
+    if (machine.isolated) return;
+    const { host: brain } = new URL(simulator.detectUrl);
+    const comment = `atp isolate; brain ${brain}; host ${target.id}; tag block; ${seconds(at)}; ${target.name}`;
+    const action = world.addAction({
+      machineId: machine.id,
+      type: 'Isolate',
+      createdAt: at,
+      requestorComment: heldBy === 'atp' ? comment : 'Isolated by Vectra',
+    });
+    witness.portal(machine.id, 'isolated', action);
+  }
 
   function addHost(name: HostName, called: string, artifacts: SimHost['host_artifact_set']): void {
     const { device, slot } = homes[name];

@@ -54,6 +54,10 @@ export type Step =
 export interface Setting {
   match: Policy;
   maxPerRun: number;
+  /** Hosts whose machines were isolated three hours ago for their block tags. */
+  held: HostName[];
+  /** By whom: the earlier tool wrote fewer tags, and another comment. */
+  heldBy: 'atp' | 'the earlier tool';
   /** How long online machines take to carry an action out, seconds; 0: until a step says so. */
   actionDelay: number;
   duplicateAction: 'refuse' | 'earlier';
@@ -64,14 +68,22 @@ export interface Setting {
 export const settingArb: fc.Arbitrary<Setting> = fc.record({
   match: fc.constantFrom<Policy[]>('no-conflict', 'confirmed', 'ip'),
   maxPerRun: fc.constantFrom(50, 2, 1),
+  held: fc.subarray<HostName>(['alpha', 'bravo', 'delta']),
+  heldBy: fc.constantFrom('atp' as const, 'the earlier tool' as const),
   actionDelay: fc.constantFrom(0, 90),
   duplicateAction: fc.constantFrom('refuse' as const, 'earlier' as const),
   bulkAnswer: fc.constantFrom('json' as const, 'empty' as const),
   htmlEscapeNotes: fc.boolean(),
 });
 
-const host = fc.constantFrom(...hostNames);
-const device = fc.constantFrom(...deviceNames);
+const host = fc.constantFrom<HostName[]>(
+  ...['alpha' as const, 'bravo' as const, 'delta' as const, 'charlie' as const],
+  ...['alpha' as const, 'bravo' as const, 'delta' as const, 'alpha' as const, 'bravo' as const],
+);
+const device = fc.constantFrom<DeviceName[]>(
+  ...deviceNames,
+  ...['laptop-1' as const, 'laptop-2' as const, 'laptop-1' as const, 'laptop-2' as const],
+);
 const asking = fc.constantFrom('block', 'unblock', 'block', 'unblock', 'BLOCK', 'Unblock');
 const anyTag = fc.oneof(
   { weight: 3, arbitrary: asking },

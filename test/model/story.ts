@@ -49,7 +49,7 @@ export async function tellStory(setting: Setting, steps: readonly Step[]): Promi
   });
   try {
     const books = createBooks(harness);
-    const cast = createCast(harness, books.witness);
+    const cast = createCast(harness, books.witness, setting);
     const telling: Telling = { harness, cast, books, setting, told: [`Given ${JSON.stringify(setting)}`] };
     for (const step of steps) {
       telling.told.push(`${timeOf(harness)} ${sentence(step)}`);

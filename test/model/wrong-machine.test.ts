@@ -450,7 +450,7 @@ function describeRun(verb: 'block' | 'unblock', policy: Policy): void {
     ({ report } = await harness.run(line));
     world.settleActions();
     isolated = [...world.machines.values()].filter((machine) => machine.isolated).map(({ id }) => id);
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await harness.close();

@@ -8,7 +8,14 @@ import type { JsonObject } from '../simulator/json.ts';
 import { runAtp } from '../simulator/run-atp.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
 import { makeTempDir } from '../temp-dir.ts';
-import { checkLines, checkNamed, checksOf, impatient, runInProcess, type InProcess } from './rig.ts';
+import {
+  checkLines,
+  checkNamed,
+  checksOf,
+  createImpatientClock,
+  runInProcess,
+  type InProcess,
+} from './rig.ts';
 
 let simulator: Simulator;
 
@@ -29,7 +36,7 @@ beforeEach(() => {
 
 async function check(args: readonly string[] = [], overrides: JsonObject = {}): Promise<InProcess> {
   return await runInProcess(['--check', '--json', ...args], simulator.config(overrides), {
-    clock: impatient,
+    clock: createImpatientClock(),
   });
 }
 

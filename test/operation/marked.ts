@@ -8,7 +8,7 @@ import type { JsonObject } from '../simulator/json.ts';
 import type { Entry } from '../simulator/ledger.ts';
 import { createSimulator, type Simulator } from '../simulator/simulator.ts';
 import type { Answer } from '../simulator/route.ts';
-import { impatient, runInProcess, type InProcess } from './rig.ts';
+import { createImpatientClock, runInProcess, type InProcess } from './rig.ts';
 
 /** Values that a search finds wherever they turn up, also cut short. */
 export const marks = {
@@ -62,7 +62,8 @@ export async function startMarked(): Promise<Marked> {
       });
       return { ...whole, ...overrides };
     },
-    run: (args, config, env = {}) => runInProcess([...args, '--verbose'], config, { env, clock: impatient }),
+    run: (args, config, env = {}) =>
+      runInProcess([...args, '--verbose'], config, { env, clock: createImpatientClock() }),
     async findLeaks(printed) {
       const { hosts } = simulator.world.snapshot();
       const files = await readdir(join(dir, 'cache')).catch(() => []);

@@ -12,7 +12,7 @@ import { listen } from '../http/server.ts';
 import type { JsonObject } from '../simulator/json.ts';
 import { runAtp } from '../simulator/run-atp.ts';
 import { createSimulator, type Simulator } from '../simulator/simulator.ts';
-import { impatient, runInProcess, type InProcess } from './rig.ts';
+import { createImpatientClock, runInProcess, type InProcess } from './rig.ts';
 
 const authority = createAuthority();
 const trusted = authority.issue('IP:127.0.0.1,DNS:brain.example,DNS:login.example,DNS:api.example');
@@ -119,7 +119,7 @@ describe('certificates', () => {
     const fronts = await startFronts({ detect: factory, login: factory });
     const detect = { caFile: undefined, fingerprint256: factory.fingerprint256 };
 
-    const result = await runInProcess(args, configFor(fronts, { detect }), { clock: impatient });
+    const result = await runInProcess(args, configFor(fronts, { detect }), { clock: createImpatientClock() });
 
     expect(result.code).toBe(69);
     expect(fronts.detect.received()).toBeGreaterThan(0);
@@ -158,7 +158,7 @@ describe('certificates', () => {
   ])('of Detect that is %s gets no byte of a request', async (_, identity, detect, cause, hint) => {
     const fronts = await startFronts({ detect: identity() });
 
-    const result = await runInProcess(args, configFor(fronts, { detect }), { clock: impatient });
+    const result = await runInProcess(args, configFor(fronts, { detect }), { clock: createImpatientClock() });
 
     expect(result.code).toBe(69);
     const [error] = errorsOf(result);
@@ -174,7 +174,9 @@ describe('certificates', () => {
       const fronts = await startFronts({ detect: factory, [service]: factory });
       const detect = { caFile: undefined, insecure: true };
 
-      const result = await runInProcess(args, configFor(fronts, { detect }), { clock: impatient });
+      const result = await runInProcess(args, configFor(fronts, { detect }), {
+        clock: createImpatientClock(),
+      });
 
       expect(result.code).toBe(69);
       expect(fronts.detect.received()).toBeGreaterThan(0);
@@ -237,7 +239,9 @@ describe('a forward proxy', () => {
     const proxy = await startProxy('right-password');
     const http = { proxy: `http://svc:wrong-password@${proxy.host}` };
 
-    const result = await runInProcess(args, configFor(fronts, { names: true, http }), { clock: impatient });
+    const result = await runInProcess(args, configFor(fronts, { names: true, http }), {
+      clock: createImpatientClock(),
+    });
 
     expect(result.code).toBe(69);
     expect(errorsOf(result)).toEqual([
@@ -255,7 +259,7 @@ describe('a forward proxy', () => {
     const env = { https_proxy: `http://${proxy.host}`, no_proxy: 'brain.invalid,.corp.example' };
     const away = configFor(fronts, { detect: { url: `https://brain.invalid:${fronts.detect.port}` } });
 
-    const exempt = await runInProcess(args, away, { env, clock: impatient });
+    const exempt = await runInProcess(args, away, { env, clock: createImpatientClock() });
     const local = await runInProcess(args, configFor(fronts), { env });
 
     expect(exempt.code).toBe(69);

@@ -8,11 +8,18 @@ import { main, type Io } from '../../src/main.ts';
 import { parseOptions } from '../../src/options.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
 
-/** The time as it is, without the pauses between attempts. */
-export const impatient: Clock = {
-  now: () => Date.now(),
-  sleep: (_ms, signal) => (signal?.aborted ? Promise.reject(abortReason(signal)) : Promise.resolve()),
-};
+/** A clock for one run: the time as it is, but who sleeps wakes at once, and the time has moved on by as much. */
+export function createImpatientClock(): Clock {
+  let ahead = 0;
+  return {
+    now: () => Date.now() + ahead,
+    sleep(ms, signal) {
+      if (signal?.aborted) return Promise.reject(abortReason(signal));
+      ahead += Math.max(0, ms);
+      return Promise.resolve();
+    },
+  };
+}
 
 export interface InProcess {
   code: number;

@@ -1,0 +1,110 @@
+import {
+  factLines,
+  isOwnNote,
+  keepMatch,
+  parseNote,
+  putEntry,
+  renderNote,
+  sameNote,
+  syncEntries,
+  timeOfEvent,
+  type NoteEntry,
+} from '../decide/note.ts';
+import type { Effect } from '../decide/outcome.ts';
+import type { Look } from '../decide/plan.ts';
+import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
+import type { Note } from '../detect/client.ts';
+import { ApiError, AuthError } from '../errors.ts';
+import type { RunContext } from './context.ts';
+import type { HostReport } from './report.ts';
+
+/** What became of a host's note. */
+export interface NoteOutcome {
+  note: HostReport['note'];
+  /** Set when the note is to be written by a later run, so that the trigger tags must stay. */
+  postponed?: string;
+  /** Set when Detect refuses notes for good; the work goes on without them. */
+  refused?: ApiError | AuthError;
+}
+
+/**
+ * Reads the host's notes and brings the program's own up to date. It is read right before it is written, so that what
+ * people add to it meanwhile is kept.
+ * @param effects what happened to the host; the time of one that an interrupted run has noted already is put right
+ */
+export async function updateNote(
+  hostId: number,
+  look: Look,
+  enrich: boolean,
+  effects: Effect[],
+  run: RunContext,
+): Promise<NoteOutcome> {
+  try {
+    const own = oldestOwnNote((await run.detect.listNotes(hostId)) ?? []);
+    const parts = own ? parseNote(own.note) : { facts: [], entries: [], theirs: '' };
+    keepTimes(effects, parts.entries, run.clock.now());
+    const facts = enrich ? factsOf(look, parts.facts, run) : parts.facts;
+    const entries = entriesOf(look, parts.entries, effects);
+    if (facts.length === 0 && entries.length === 0) return { note: null };
+
+    const text = renderNote({ facts, entries, theirs: parts.theirs });
+    if (text === undefined) {
+      const why =
+        'the note was not written: with what people wrote below it, it is longer than Detect allows';
+      run.log.warn({ host: hostId }, why);
+      return { note: null };
+    }
+    if (own && sameNote(own.note, text)) return { note: 'unchanged' };
+    await run.writer.writeNote(hostId, own?.id, text);
+    return { note: own ? 'updated' : 'created' };
+  } catch (error) {
+    if (error instanceof AuthError || isRefusal(error)) {
+      run.log.warn(
+        { host: hostId, reason: error.message },
+        'Detect refuses the note; the work goes on without it',
+      );
+      return { note: null, refused: error };
+    }
+    if (!(error instanceof ApiError) || run.stop.aborted) throw error;
+    return { note: null, postponed: error.message };
+  }
+}
+
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && [400, 413, 414, 422].includes(error.status ?? 0);
+}
+
+/** An event that an interrupted run has noted within the last hour keeps the time it has there. */
+function keepTimes(effects: Effect[], entries: readonly NoteEntry[], now: number): void {
+  for (const effect of effects) {
+    if (!effect.entry || effect.entry.action) continue;
+    const time = timeOfEvent(entries, effect.entry.what, now);
+    effect.entry = { ...effect.entry, time };
+    if (effect.history) effect.history = { ...effect.history, time };
+  }
+}
+
+function factsOf(look: Look, earlier: readonly string[], run: RunContext): string[] {
+  const { resolution, alerts } = look;
+  const summary = Array.isArray(alerts) ? summariseAlerts(alerts, run.clock.now()) : alerts;
+  const found = factLines(noteFacts(resolution, summary, run.settings.portal));
+  const isKnown = resolution.kind === 'machine' && resolution.evidence === 'by id';
+  return isKnown ? keepMatch(found, earlier, resolution.machine.id) : found;
+}
+
+function entriesOf({ record }: Look, earlier: readonly NoteEntry[], effects: readonly Effect[]): NoteEntry[] {
+  let entries = syncEntries(earlier, 'record' in record ? record.record : []);
+  for (const { entry, action } of effects) {
+    if (entry) entries = putEntry(entries, entry);
+    else if (action) entries = syncEntries(entries, [action]);
+  }
+  return entries;
+}
+
+/** The oldest of the program's own notes; should there be several, the others are left alone. */
+function oldestOwnNote(notes: readonly Note[]): Note | undefined {
+  const age = (note: Note) => note.createdAt ?? Infinity;
+  return notes
+    .filter((note) => isOwnNote(note.note))
+    .sort((one, other) => age(one) - age(other) || one.id - other.id)[0];
+}
