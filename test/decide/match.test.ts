@@ -431,6 +431,7 @@ function block(host: Host, found: readonly Machine[], match: MatchPolicy): Reque
     tags: ['block'],
     resolution: resolutionOf(chooseMachine(host, found)),
     record: { record: [] },
+    machineIds: [],
   };
   return judgeRequest('isolate', look, { brain: 'b', match, never, maxPerRun: 50 }, noon);
 }

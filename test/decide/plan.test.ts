@@ -40,7 +40,7 @@ function found(evidence: Evidence = 'confirmed', id = machineId): Resolution {
 }
 
 function lookAt(fields: Partial<Look> = {}): Look {
-  return { host: buildHost(), tags: ['block'], resolution: found(), record: { record: [] }, ...fields };
+  return { host: buildHost(), tags: ['block'], resolution: found(), record: { record: [] }, machineIds: [machineId], ...fields };
 }
 
 function isolation(fields: Partial<MachineAction> = {}): MachineAction {
