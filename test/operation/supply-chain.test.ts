@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
@@ -38,7 +39,9 @@ it('every package is named with its exact version, and locked with its hash', ()
   const packages = Object.entries(section(lock, 'packages')).filter(([path]) => path !== '');
   expect(packages.length).toBeGreaterThan(100);
   for (const [, entry] of packages) {
-    expect(entry).toMatchObject({ integrity: expect.stringMatching(/^sha512-/u), dev: true });
+    const { integrity, dev } = isObject(entry) ? entry : {};
+    expect(integrity).toMatch(/^sha512-/u);
+    expect(dev).toBe(true);
   }
 });
 
@@ -69,9 +72,5 @@ it('the command asks for no module that is not its own or that of Node.js', () =
   );
 
   expect(asked.length).toBeGreaterThan(0);
-  expect(asked.filter((module) => !module.startsWith('./') && !isOfNode(module))).toEqual([]);
+  expect(asked.filter((module) => !module.startsWith('./') && !isBuiltin(module))).toEqual([]);
 });
-
-function isOfNode(module: string): boolean {
-  return module.startsWith('node:') || /^[a-z_]+(?:\/promises)?$/u.test(module);
-}
