@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { Harness, HostReport } from '../harness.ts';
+import type { Harness } from '../harness.ts';
 import type { HostReport } from '../../src/pipeline/report.ts';
 import type { SimArtifact } from '../simulator/hosts.ts';
 import type { SimMachine } from '../simulator/machines.ts';
