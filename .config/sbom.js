@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.js';
 
@@ -10,6 +12,8 @@ const { packages } = await bundle();
 const args = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application'];
 const whole = JSON.parse(execFileSync('npm', args, { cwd: root, maxBuffer: 1 << 26, encoding: 'utf8' }));
 
+// npm names the application after the folder that it happens to lie in.
+whole.metadata.component.name = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name;
 const own = whole.metadata.component['bom-ref'];
 const components = whole.components.filter((component) =>
   packages.some(({ name, version }) => component.name === name && component.version === version),

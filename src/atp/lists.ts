@@ -59,10 +59,13 @@ export async function readList<Kept>(
 ): Promise<Kept[]> {
   const all: Kept[] = [];
   const seen = new Set<string>();
+  let count = 0;
   for (let skip: number | undefined = 0; skip !== undefined;) {
     const page = readPage(request, call, skip, size);
     // The list may have become shorter since the page before.
     const { items, next }: ListPage = (await (skip > 0 ? orMissing(page) : page)) ?? nothing;
+    count += items.length;
+    if (count > longestList) throw endless(call);
     const known = seen.size;
     for (const item of items) {
       const id = idOf(item);
@@ -70,7 +73,6 @@ export async function readList<Kept>(
       all.push(...reduce(item));
     }
     skip = seen.size > known ? next : undefined;
-    if (skip !== undefined && seen.size > longestList) throw endless(call);
   }
   return all;
 }

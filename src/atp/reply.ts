@@ -63,9 +63,10 @@ export const MachineReply = z
  */
 export const ActionReply = z
   .object({
-    id: z.string().min(1),
+    // Both are written into tags and notes, where any other form could be taken for something else.
+    id: z.string().regex(/^[0-9a-z-]{1,64}$/iu),
+    status: z.string().regex(/^[a-z]{1,64}$/iu),
     type: z.string().min(1),
-    status: z.string().min(1),
     machineId: z.string().min(1).toLowerCase(),
     requestor: optionalText,
     requestorComment: optionalText,

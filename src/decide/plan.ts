@@ -155,9 +155,8 @@ export function planRequests(
       if (kinds.includes('isolate')) unplannedBlocks++;
       plans.set(hostId, { kind: 'defer', reason: look.failed, exitCode: look.exitCode, verdicts: [] });
     } else if (kinds[0] !== undefined) {
-      const plan = judgeRequest(kinds[0], look, rules, now);
-      if (kinds[0] === 'isolate' && 'unreadable' in look.record && plan.kind === 'defer') unplannedBlocks++;
-      plans.set(hostId, plan);
+      if (kinds[0] === 'isolate' && 'unreadable' in look.record) unplannedBlocks++;
+      plans.set(hostId, judgeRequest(kinds[0], look, rules, now));
     }
   }
 

@@ -83,6 +83,12 @@ async function applySteps(
   progress.explanation.push(...(plan?.verdicts.map((verdict) => verdict.why) ?? []));
 
   let tags = fresh.tags;
+  if (enrich && look.corrected && look.resolution.kind === 'machine') {
+    // Before another machine's id: a tag that still says isolated would hold the host for that machine.
+    progress.note = (await updateNote(hostId, look, false, progress.effects, run)).note;
+    const { slot, failure } = wantedTags(progress.effects, undefined, tags);
+    tags = await write.change(tags, { slot, failure });
+  }
   if (enrich) {
     tags = await write.change(tags, { machine: machineTagsFor(look, tags, plan) });
     // A token that may not write never isolates: where the tags are right already, one of them is put once more.
@@ -102,7 +108,9 @@ async function applySteps(
 
   if (enrich) await readAlerts(look, run);
   const noted = await updateNote(hostId, look, enrich, progress.effects, run);
-  progress.note = noted.note;
+  const isWritten =
+    progress.note === 'created' || (progress.note === 'updated' && noted.note === 'unchanged');
+  if (!isWritten) progress.note = noted.note;
   const { history, ...others } = wantedTags(progress.effects, requested, tags);
   tags = await write.change(tags, others);
   // The time comes last: an action that is later than all times is one that a killed run has left.

@@ -71,7 +71,9 @@ export async function resolveHost(
       // What a killed run asked for is no news: it is looked away from, and answers the trigger later.
       const answer = answerIn(request, record.record);
       const others = record.record.filter((action) => action !== answer);
-      corrected = releaseShown(others, state.newest.isolate);
+      const release = releaseShown(others, state.newest.isolate);
+      const isTold = answer && minuteOf(release?.createdAt ?? 0) <= (state.newest.release ?? -Infinity);
+      corrected = isTold ? undefined : release;
     }
     if (!corrected) return { host, tags, ...byId };
     // The tags were not told of a release: the host is no longer held, so its address counts again.
@@ -154,17 +156,14 @@ async function resolveAndRead(
   request: RequestKind | undefined,
   resolver: Resolver,
 ): Promise<Pick<Look, 'host' | 'resolution' | 'record' | 'machineIds'>> {
-  const { host: complete, resolution } = await resolveByAddress(
-    host,
-    request ? 'action' : 'enrichment',
-    resolver,
-  );
-  const machineId = machineIdOf(resolution);
+  const found = await resolveByAddress(host, request ? 'action' : 'enrichment', resolver);
+  const machineId = machineIdOf(found.resolution);
+  const machineIds = machineId === undefined ? [] : [machineId, ...(found.merged ?? [])];
   const record: RecordRead =
     request !== undefined && machineId !== undefined
-      ? await resolver.readRecord([machineId], state)
+      ? await resolver.readRecord(machineIds, state)
       : { record: [] };
-  return { host: complete, resolution, record, machineIds: machineId === undefined ? [] : [machineId] };
+  return { host: found.host, resolution: found.resolution, record, machineIds };
 }
 
 /** Asks Defender who held the host's address when Detect last saw the host there. */
@@ -172,7 +171,12 @@ async function resolveByAddress(
   listed: Host,
   priority: 'enrichment' | 'action',
   { atp, detect, inventory, now }: Resolver,
-): Promise<{ host: Host; resolution: Resolution }> {
+): Promise<{
+  host: Host;
+  resolution: Resolution;
+  /** Records at the address that were merged into the machine's; what was asked of them may still be kept under their ids. */
+  merged?: string[];
+}> {
   const host =
     listed.lastSeen === undefined || listed.lastSource === undefined
       ? await completed(listed, detect)
@@ -198,7 +202,13 @@ async function resolveByAddress(
     found = await atp.findByIp(ip, at - earlierMs, priority);
     match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, true);
   }
-  return { host, resolution: describe(match, ip, at) };
+  const heir = match.kind === 'one' ? match.machine.id : undefined;
+  const merged = found === 'stale' ? [] : found.filter((machine) => machine.mergedIntoMachineId === heir);
+  return {
+    host,
+    resolution: describe(match, ip, at),
+    merged: heir === undefined ? [] : merged.map(({ id }) => id),
+  };
 }
 
 async function completed(listed: Host, detect: DetectClient): Promise<Host> {

@@ -108,8 +108,10 @@ describe('listMachineActions', () => {
 
   it.each<[string, unknown]>([
     ['id', { ...record, id: '' }],
+    ['id that fits into a line', { ...record, id: 'a\n- b' }],
     ['type', { ...record, type: null }],
     ['status', { ...record, status: 7 }],
+    ['status of one word', { ...record, status: 'Succeeded\r\n\n- 2026-11-24 12:00 UTC: isolated' }],
     ['machine', { ...record, machineId: undefined }],
     ['anything', null],
   ])('does not go by a record with an action without %s', async (_name, broken) => {

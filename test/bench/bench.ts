@@ -3,58 +3,73 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isObject, parseJson } from '../simulator/json.ts';
+import { typicalLine } from './fleet.ts';
 import { builtCommand, measure, medianTimes, type Measured } from './measure.ts';
 import { startServices, type Seen, type Services } from './services.ts';
 import { table } from './table.ts';
 
-const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
-
 const { values } = parseArgs({
   options: {
-    /** Sizes of the worlds. */
+    /** Numbers of hosts. */
     worlds: { type: 'string', default: '10,100,1000,10000' },
+    /** Numbers of machines in Defender, for the comparison of single lookups with the inventory. */
+    inventories: { type: 'string', default: '100,10000,50000' },
     /** How long the services hold each answer back, milliseconds. */
     latency: { type: 'string', default: '20' },
     /** What Defender allows of each call; 0: as many as you like. */
     'per-minute': { type: 'string', default: '100' },
     'per-hour': { type: 'string', default: '1500' },
-    /** How often start-up is measured. */
+    /** How often start-up is measured; 0: not at all. */
     rounds: { type: 'string', default: '15' },
   },
 });
 const latencyMs = Number(values.latency);
+const rounds = Number(values.rounds);
 const quotas =
   Number(values['per-minute']) > 0
     ? { perMinute: Number(values['per-minute']), perHour: Number(values['per-hour']) }
     : undefined;
 
+/** From so many hosts on, the command reads the inventory. */
+const bulkFrom = 40;
+/** A first run that leaves hosts to the next, and the runs thereafter. */
+const mostRuns = 4;
+
+const runHeadings = [
+  ...['run', 'hosts', 'done', 'Detect', 'login', 'Defender', 'calls/host'],
+  ...['refused', 'wall s', 'CPU s', 'peak MiB'],
+] as const;
+
 const home = mkdtempSync(join(tmpdir(), 'atp-bench-'));
 try {
+  const limit = quotas ? `${quotas.perMinute} a minute and ${quotas.perHour} an hour` : 'no limit';
   print(`atp on Node.js ${process.version}, ${process.platform}, ${availableParallelism()} processors`);
-  print(
-    `Defender and Detect are simulated: ${latencyMs} ms a call, ${quotaWords()} for each Defender call\n`,
-  );
-  print(await startUp());
-  const rows: string[][] = [];
-  for (const hosts of values.worlds.split(',').map(Number)) rows.push(...(await enrichment(hosts)));
-  print(
-    table(
-      [
-        'run',
-        'hosts',
-        'done',
-        'Detect',
-        'login',
-        'Defender',
-        'calls/host',
-        'wall s',
-        'CPU s',
-        'peak MiB',
-        '429',
-      ],
-      rows,
-    ),
-  );
+  print(`simulated services: ${latencyMs} ms a call, ${limit} for each of Defender's calls\n`);
+  if (rounds > 0) {
+    print('Start-up, medians of runs in turn, in the environment that cron gives\n');
+    print(await startUp({ PATH: '/usr/bin:/bin', HOME: home }));
+    // Both are known to make every start of Node.js slower.
+    if (process.env['NODE_EXTRA_CA_CERTS'] || process.env['NODE_OPTIONS']) {
+      print("The same in this shell's environment, which has NODE_EXTRA_CA_CERTS or NODE_OPTIONS\n");
+      print(await startUp({ ...process.env, HOME: home }));
+    }
+  }
+  const worlds = numbers(values.worlds);
+  if (worlds.length > 0) {
+    print('The typical line, once and again within the hour\n');
+    const rows: string[][] = [];
+    for (const hosts of worlds) rows.push(...(await enrichment(hosts)));
+    print(`${table(runHeadings, rows)}\n`);
+  }
+  const inventories = numbers(values.inventories);
+  if (inventories.length > 0) {
+    print('Machines asked for one by one, and read from the inventory\n');
+    const rows: string[][] = [];
+    for (const machines of inventories) {
+      for (const hosts of [bulkFrom - 1, bulkFrom]) rows.push(await lookups(hosts, machines));
+    }
+    print(`${table(['machines', ...runHeadings], rows)}\n`);
+  }
 } finally {
   rmSync(home, { recursive: true, force: true });
 }
@@ -63,27 +78,22 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function quotaWords(): string {
-  return quotas ? `${quotas.perMinute} a minute and ${quotas.perHour} an hour` : 'no limit';
+function numbers(list: string): number[] {
+  return list.split(',').filter(Boolean).map(Number);
 }
 
 /** Start-up and the tick that finds nothing, against bare Node.js in the same minutes. */
-async function startUp(): Promise<string> {
+async function startUp(env: NodeJS.ProcessEnv): Promise<string> {
   const services = await startServices({ hosts: 0 }, { latencyMs: 0, quotas });
   try {
-    const config = writeConfig(services);
-    const idle = [builtCommand, '--config', config, ...typicalLine];
-    await medianTimes({ idle }, { home, rounds: 1 });
-    await services.seen();
-    const rounds = Number(values.rounds);
+    const idle = [builtCommand, '--config', writeConfig(services), ...typicalLine];
     const lines = {
       'node -e 0': ['-e', '0'],
       'atp --version': [builtCommand, '--version'],
       'atp --help': [builtCommand, '--help'],
       'idle tick': idle,
     };
-    const times = await medianTimes(lines, { home, rounds });
-    const { byService } = await services.seen();
+    const times = await medianTimes(lines, { env, rounds });
     const bare = times.get('node -e 0');
     const rows = [...times].map(([name, { wallMs, cpuMs }]) => [
       name,
@@ -92,25 +102,43 @@ async function startUp(): Promise<string> {
       (wallMs / (bare?.wallMs ?? NaN)).toFixed(2),
       (cpuMs / (bare?.cpuMs ?? NaN)).toFixed(2),
     ]);
-    const perTick = (calls: number): string => String(calls / (rounds + 1));
+    const { byService } = await services.seen();
+    // One more than is measured: the first of each warms the disk cache.
+    const ticks = rounds + 1;
     return `${table(['process', 'wall ms', 'CPU ms', '× wall', '× CPU'], rows)}
-an idle tick: ${perTick(byService.detect)} Detect calls, ${perTick(byService.login + byService.atp)} Microsoft calls\n`;
+an idle tick: ${byService.detect / ticks} Detect calls, ${(byService.login + byService.atp) / ticks} Microsoft calls\n`;
   } finally {
     await services.close();
   }
 }
 
-/** A world that is enriched for the first time, and once more within the hour. */
+/** A world that is enriched until nothing is left to do, and once more. */
 async function enrichment(hosts: number): Promise<string[][]> {
   const services = await startServices({ hosts }, { latencyMs, quotas });
   try {
     const line = ['--config', writeConfig(services), '--json', '--quiet', ...typicalLine];
     const rows: string[][] = [];
-    for (const name of ['first', 'second']) {
-      const run = await measure(line, { home });
-      rows.push(rowOf(name, hosts, run, await services.seen()));
+    for (let run = 1; run <= mostRuns; run += 1) {
+      const measured = await measure(line, { home });
+      const seen = await services.seen();
+      rows.push(rowOf(String(run), hosts, measured, seen));
+      if (seen.byService.atp === 0) break;
     }
     return rows;
+  } finally {
+    await services.close();
+  }
+}
+
+/** Some hosts, alone or among many machines. */
+async function lookups(hosts: number, machines: number): Promise<string[]> {
+  const services = await startServices({ hosts, otherMachines: machines - hosts }, { latencyMs, quotas });
+  try {
+    const line = ['--config', writeConfig(services), '--json', '--quiet', '--tag', 'host_context'];
+    const measured = await measure(line, { home });
+    const seen = await services.seen();
+    const way = seen.calls['machines'] ? 'inventory' : 'one by one';
+    return [String(machines), ...rowOf(way, hosts, measured, seen)];
   } finally {
     await services.close();
   }
@@ -125,16 +153,12 @@ function rowOf(name: string, hosts: number, run: Measured, seen: Seen): string[]
   const done = Number(counts['enriched']) + Number(counts['unchanged']);
   return [
     name,
-    String(hosts),
-    String(done),
-    String(detect),
-    String(login),
-    String(atp),
+    ...[hosts, done, detect, login, atp].map(String),
     ((detect + login + atp) / hosts).toFixed(2),
+    String(seen.throttled),
     (run.wallMs / 1000).toFixed(1),
     (run.cpuMs / 1000).toFixed(1),
     run.peakMiB.toFixed(0),
-    String(seen.throttled),
   ];
 }
 

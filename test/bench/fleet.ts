@@ -1,6 +1,9 @@
 import type { SimHost } from '../simulator/hosts.ts';
 import type { World } from '../simulator/world.ts';
 
+/** The production line that the README shows; it selects all hosts of a fleet. */
+export const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
+
 /** What a fleet of hosts is made of. */
 export interface FleetOptions {
   /** Each of them carries the tag `host_context` and scores of 80 and 80, so that the flags decide what selects it. */

@@ -83,13 +83,13 @@ export interface Times {
  */
 export async function medianTimes<Name extends string>(
   lines: Record<Name, readonly string[]>,
-  options: { home: string; rounds: number },
+  options: { env: NodeJS.ProcessEnv; rounds: number },
 ): Promise<Map<string, Times>> {
   const names = Object.keys(lines);
   const all = new Map<string, Times[]>(names.map((name) => [name, []]));
   for (let round = 0; round <= options.rounds; round += 1) {
     for (const [name, line] of Object.entries<readonly string[]>(lines)) {
-      const times = await timesOf([process.execPath, ...line], options.home);
+      const times = await timesOf([process.execPath, ...line], options.env);
       // The first round warms the disk cache.
       if (round > 0) all.get(name)?.push(times);
     }
@@ -97,11 +97,10 @@ export async function medianTimes<Name extends string>(
   return new Map([...all].map(([name, times]) => [name, medianOf(times)]));
 }
 
-async function timesOf(command: readonly string[], home: string): Promise<Times> {
+async function timesOf(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Times> {
   const script = 'TIMEFORMAT="%3R %3U %3S"; { time "$@" >/dev/null 2>&1 </dev/null; } 2>&1';
   const child = spawn('bash', ['-c', script, 'bash', ...command], {
-    cwd: home,
-    env: { PATH: '/usr/bin:/bin', HOME: home },
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';

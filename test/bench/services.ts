@@ -101,7 +101,7 @@ async function serve(): Promise<void> {
   }
 }
 
-async function* messages(): AsyncGenerator<unknown> {
+async function* messages(): AsyncGenerator {
   for (;;) {
     yield await new Promise((resolve) => process.once('message', resolve));
   }

@@ -182,7 +182,10 @@ describe('a note taken apart', () => {
     const theirs = '\n5 < 6 & "7" isn\'t &lt;b&gt;';
 
     expect(parseNote(escaped(`${text}${theirs}`))).toEqual({ ...parts, theirs });
-    expect(parseNote(escaped(text).replaceAll('&#x27;', '&#39;'))).toEqual(parts);
+    expect(parseNote(escaped(`${text}${theirs}`).replaceAll('&#x27;', '&#39;'))).toEqual({
+      ...parts,
+      theirs,
+    });
   });
 
   it('leaves what people wrote in HTML as it is when Detect does not escape', () => {

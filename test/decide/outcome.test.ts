@@ -16,6 +16,7 @@ import {
   results,
   summarise,
   unchangedEffect,
+  weightier,
   type Effect,
 } from '../../src/decide/outcome.ts';
 import type { RequestKind } from '../../src/decide/tags.ts';
@@ -416,22 +417,42 @@ describe('several things that happened to one host', () => {
   }
 
   it('come to the first result in the order, with every sentence and exit code', () => {
-    const effects = [effect('enriched'), effect('isolated'), effect('deferred', 3), effect('failed', 1)];
+    const effects = [effect('enriched'), effect('failed', 1), effect('isolated'), effect('deferred', 3)];
 
     expect(summarise(effects)).toEqual({
       result: 'failed',
       detail: 'was failed; was deferred; was isolated; was enriched',
-      exitCodes: [0, 0, 3, 1],
+      exitCodes: [0, 1, 0, 3],
     });
     expect(effects[0]).toEqual(effect('enriched'));
   });
 
   it.each(results.slice(1).map((result, at) => [results[at] ?? 'unchanged', result] as const))(
-    'are %s rather than %s',
+    'are %s rather than what comes behind it: %s',
     (worse, better) => {
       expect(summarise([effect(better), effect(worse)]).result).toBe(worse);
     },
   );
+
+  it('are what happened last of isolated and released, which share one place', () => {
+    const isolatedThenReleased = [effect('isolated'), effect('released'), effect('enriched')];
+    const releasedThenIsolated = [effect('released'), effect('isolated'), effect('unchanged')];
+
+    expect(summarise(isolatedThenReleased)).toMatchObject({
+      result: 'released',
+      detail: 'was isolated; was released; was enriched',
+    });
+    expect(summarise(releasedThenIsolated)).toMatchObject({
+      result: 'isolated',
+      detail: 'was released; was isolated; was unchanged',
+    });
+    expect(weightier('isolated', 'released')).toBe('released');
+    expect(weightier('released', 'isolated')).toBe('isolated');
+    expect(weightier('released', 'enriched')).toBe('released');
+    expect(weightier('enriched', 'released')).toBe('released');
+    expect(weightier('refused', 'released')).toBe('refused');
+    expect(weightier('isolated', 'refused')).toBe('refused');
+  });
 
   it('are unchanged when nothing happened', () => {
     expect(summarise([])).toEqual({ result: 'unchanged', detail: '', exitCodes: [] });

@@ -40,7 +40,14 @@ function found(evidence: Evidence = 'confirmed', id = machineId): Resolution {
 }
 
 function lookAt(fields: Partial<Look> = {}): Look {
-  return { host: buildHost(), tags: ['block'], resolution: found(), record: { record: [] }, machineIds: [machineId], ...fields };
+  return {
+    host: buildHost(),
+    tags: ['block'],
+    resolution: found(),
+    record: { record: [] },
+    machineIds: [machineId],
+    ...fields,
+  };
 }
 
 function isolation(fields: Partial<MachineAction> = {}): MachineAction {
@@ -74,14 +81,22 @@ describe('a request by itself', () => {
   });
 
   it.each<RequestKind>(['isolate', 'release'])('to %s waits while the record cannot be read', (kind) => {
-    const unknown = lookAt({ record: { unreadable: 'Defender answered 500' } });
+    const record = { unreadable: 'Defender answered 500' };
+    const looks = [
+      lookAt({ record }),
+      lookAt({ record, resolution: { kind: 'none', why: 'nobody is there' } }),
+      lookAt({ record, resolution: { kind: 'ambiguous', machines: [], why: 'two are there' } }),
+      lookAt({ record, resolution: gone }),
+    ];
 
-    expect(judgeRequest(kind, unknown, rules, now)).toEqual({
-      kind: 'defer',
-      reason: "the machine's actions could not be read, so its state is unknown (Defender answered 500)",
-      exitCode: 1,
-      verdicts: [],
-    });
+    for (const look of looks) {
+      expect(judgeRequest(kind, look, rules, now)).toEqual({
+        kind: 'defer',
+        reason: "the machine's actions could not be read, so its state is unknown (Defender answered 500)",
+        exitCode: 1,
+        verdicts: [],
+      });
+    }
   });
 
   it('is judged by the record and the tags', () => {
@@ -160,6 +175,24 @@ describe('a request by itself', () => {
     expect(judgeRequest('isolate', { ...look, corrected: undefined }, rules, now)).toMatchObject({
       decision: { kind: 'defer' },
     });
+  });
+
+  it('to release a host whose machine is released already finds nothing in force, wherever its address leads', () => {
+    const corrected = release({ createdAt: noon + minute });
+    const nowhere = lookAt({
+      tags: heldByTag,
+      corrected,
+      resolution: { kind: 'none', why: 'nobody is there' },
+    });
+    const several: Look = {
+      ...nowhere,
+      resolution: { kind: 'ambiguous', machines: [], why: 'two are there' },
+    };
+
+    expect(judgeRequest('release', nowhere, rules, now)).toEqual(go({ kind: 'nothing in force' }));
+    expect(judgeRequest('release', several, rules, now)).toEqual(go({ kind: 'nothing in force' }));
+    expect(judgeRequest('isolate', nowhere, rules, now)).toEqual(refuse('no machine: nobody is there'));
+    expect(judgeRequest('isolate', several, rules, now)).toEqual(refuse('two are there'));
   });
 
   it('has its answer in the own action, whatever the evidence, the guard rails and the groups', () => {
@@ -292,6 +325,26 @@ describe('what the tags say to a request', () => {
     expect(requestContext('release', look, rules, now)).toMatchObject({ held: false, newestBlock: noon });
   });
 
+  it('is since when a release is open, if one is', () => {
+    const since = 'Manual unblock:2026-11-24 11:00';
+
+    expect(
+      requestContext('isolate', lookAt({ tags: ['release: Pending', since] }), rules, now),
+    ).toMatchObject({
+      openRelease: noon - hour,
+    });
+    expect(requestContext('isolate', lookAt({ tags: ['release: Failed', since] }), rules, now)).toMatchObject(
+      {
+        openRelease: undefined,
+      },
+    );
+    expect(
+      requestContext('isolate', lookAt({ tags: ['isolation: Pending', since] }), rules, now),
+    ).toMatchObject({
+      openRelease: undefined,
+    });
+  });
+
   it('is nothing when there are none', () => {
     expect(requestContext('isolate', lookAt({ tags: [] }), rules, now)).toEqual({
       owner,
@@ -308,6 +361,7 @@ describe('what the tags say to a request', () => {
     ['isolation: Pending', 'release', false],
     ['release: InProgress', 'release', true],
     ['release: Failed', 'release', false],
+    ['release: Pending', 'isolate', false],
   ])('is with %s that an %s is unfinished, or not', (tag, request, unfinished) => {
     expect(requestContext(request, lookAt({ tags: [tag] }), rules, now)).toMatchObject({ unfinished });
   });
@@ -358,6 +412,23 @@ describe('opposite requests', () => {
         [2, `${words} 2 and host 1`],
       ]),
     );
+  });
+
+  it('meet on a machine that one of them is held for and could not be looked at', () => {
+    const words = `machine ${machineId} is asked to be isolated and released at once, by host`;
+    const unread: RequestHost = {
+      hostId: 2,
+      kinds: ['release'],
+      look: { ...failedLook, heldMachineId: machineId },
+    };
+
+    expect(opposedHosts([asking(1, ['isolate']), unread])).toEqual(
+      new Map([
+        [1, `${words} 1 and host 2`],
+        [2, `${words} 2 and host 1`],
+      ]),
+    );
+    expect(opposedHosts([asking(1, ['release']), unread])).toEqual(new Map());
   });
 
   it('do not meet in two blocks, in two unblocks, or on machines that are not one', () => {
@@ -553,7 +624,7 @@ describe('the requests of a run together', () => {
     );
   });
 
-  it('count a block whose record could not be read, unless it is refused anyway', () => {
+  it('count a block whose record could not be read, even when its address leads nowhere', () => {
     const unread = asking(2, ['isolate'], { resolution: found('confirmed', b), record: unreadable });
     const nowhere = asking(2, ['isolate'], { resolution: { kind: 'none', why: 'x' }, record: unreadable });
     const unreadRelease = asking(2, ['release'], { resolution: found('confirmed', b), record: unreadable });
@@ -561,7 +632,7 @@ describe('the requests of a run together', () => {
 
     expect(planRequests([blocking(1, a), unread], strict, now).get(1)).toEqual(tooMany(2, 1));
     expect(planRequests([unread, blocking(1, a)], strict, now).get(1)).toEqual(tooMany(2, 1));
-    expect(planRequests([blocking(1, a), nowhere], strict, now).get(1)).toEqual(post);
+    expect(planRequests([blocking(1, a), nowhere], strict, now).get(1)).toEqual(tooMany(2, 1));
     expect(planRequests([blocking(1, a), unreadRelease], strict, now).get(1)).toEqual(post);
   });
 

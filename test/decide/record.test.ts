@@ -10,6 +10,7 @@ import {
   releaseShown,
   unclearAction,
   updatedAt,
+  updatedRecord,
 } from '../../src/decide/record.ts';
 import { buildAction, hour, minute, noon } from './samples.ts';
 
@@ -46,6 +47,17 @@ it('lists isolations and releases, the one created last first, without changing 
 
   expect(newestFirst(record)).toEqual([fresh, old, undated]);
   expect(record).toEqual([undated, old, scan, fresh]);
+});
+
+it('is brought up to date by a later reading, which may show less', () => {
+  const posted = isolate({ id: 'posted', status: 'Pending' });
+  const before = release({ id: 'before', status: 'Pending' });
+  const after = { ...before, status: 'Cancelled' };
+  const fresh = isolate({ id: 'fresh' });
+
+  expect(updatedRecord([posted, before], [after, fresh])).toEqual([after, fresh, posted]);
+  expect(updatedRecord([posted], [])).toEqual([posted]);
+  expect(updatedRecord([], [fresh])).toEqual([fresh]);
 });
 
 describe('the isolation in force', () => {

@@ -125,6 +125,70 @@ describe('a block', () => {
   });
 });
 
+describe('a block on a host whose tags call a release open', () => {
+  const since = { openRelease: noon };
+  const inForce = isolation({ createdAt: noon - hour });
+  const adopted = { kind: 'adopt', action: inForce };
+  const notListed = {
+    kind: 'defer',
+    reason:
+      'Defender does not list the release of 2026-11-24 12:00 UTC yet; its record can lag, so the isolation waits for up to an hour',
+  };
+
+  it.each<[string, MachineAction[], number, Decision | object]>([
+    ['waits while the record does not list it', [inForce], noon + 5 * minute, notListed],
+    ['waits while nothing is listed', [], noon + 5 * minute, notListed],
+    [
+      'waits while only an earlier one is listed',
+      [inForce, release({ createdAt: noon - 1, status: 'Failed' })],
+      noon + 5 * minute,
+      notListed,
+    ],
+    [
+      'waits while a later isolation is listed alone',
+      [isolation({ createdAt: noon + minute, requestorComment: 'by hand' })],
+      noon + 5 * minute,
+      notListed,
+    ],
+    ['waits to the end of the hour', [inForce], noon + hour - 1, notListed],
+    ['waits no longer than an hour', [inForce], noon + hour, adopted],
+    [
+      'goes on when it is listed and Failed',
+      [inForce, release({ createdAt: noon + 30_000, status: 'Failed' })],
+      noon + 5 * minute,
+      adopted,
+    ],
+    [
+      'goes on when it is listed at the start of its minute',
+      [inForce, release({ createdAt: noon, status: 'Failed' })],
+      noon + 5 * minute,
+      adopted,
+    ],
+    [
+      'goes on when a later one is listed',
+      [inForce, release({ createdAt: noon + hour, status: 'Failed' })],
+      noon + 5 * minute,
+      adopted,
+    ],
+  ])('%s', (_, record, now, decision) => {
+    expect(decide('isolate', record, { ...since, now })).toEqual(decision);
+  });
+
+  it('cancels it when it is listed and Pending', () => {
+    const pending = release({ createdAt: noon + 1, status: 'Pending' });
+
+    expect(decide('isolate', [pending, inForce], since)).toEqual({
+      kind: 'cancel',
+      action: pending,
+      mayPost: false,
+    });
+  });
+
+  it('does not keep an unblock waiting', () => {
+    expect(decide('release', [inForce], since)).toEqual(post);
+  });
+});
+
 describe('an unblock', () => {
   it.each<[string, MachineAction[]]>([
     ['nothing is recorded', []],

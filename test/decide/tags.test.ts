@@ -194,6 +194,7 @@ describe('what the tags of a host say', () => {
       ids: [],
       slots: [],
       newest: { isolate: undefined, release: undefined },
+      accepted: { isolate: [], release: [] },
       failed: [],
     });
   });
@@ -221,6 +222,10 @@ describe('what the tags of a host say', () => {
         { kind: 'release', status: 'Failed' },
       ],
       newest: { isolate: noon + 5 * minute, release: noon - 60 * minute },
+      accepted: {
+        isolate: [noon + 5 * minute, noon + 4 * minute],
+        release: [noon - 24 * 60 * minute, noon - 60 * minute],
+      },
       failed: ['release', 'isolate'],
     });
   });
@@ -268,6 +273,18 @@ describe('what the tags of a host say', () => {
   ])('a host with %j has an unfinished action: %j', (tag, unfinished) => {
     expect(isUnfinished(readTags([tag]))).toBe(unfinished);
     expect(isUnfinished(readTags(['isolation: Failed', tag]))).toBe(unfinished);
+  });
+
+  it.each<[string[], RequestKind, boolean]>([
+    [['isolation: Pending'], 'isolate', true],
+    [['isolation: Pending'], 'release', false],
+    [['release: InProgress'], 'release', true],
+    [['release: InProgress'], 'isolate', false],
+    [['isolation: Pending', 'release: Succeeded'], 'release', false],
+    [['isolation: Failed', 'release: Pending'], 'release', true],
+    [[], 'isolate', false],
+  ])('a host with %j has an unfinished action to %s: %j', (tags, kind, unfinished) => {
+    expect(isUnfinished(readTags(tags), kind)).toBe(unfinished);
   });
 
   it.each([

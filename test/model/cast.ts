@@ -26,6 +26,8 @@ export interface Witness {
   merged(from: SimMachine, to: SimMachine): void;
   /** The tag was put there by a person. */
   asked(hostId: number): void;
+  /** Somebody took tags of the program's own off. */
+  tidied(hostId: number): void;
 }
 
 /** Where each host's traffic comes from: a device, and which of its addresses. */
@@ -241,7 +243,9 @@ export function createCast(
       case 'tidy': {
         const target = host(step.host);
         const tags = target?.tags.filter((tag) => tag.startsWith(step.beginning)) ?? [];
-        if (target) world.untagHost(target.id, ...tags);
+        if (!target) return;
+        world.untagHost(target.id, ...tags);
+        witness.tidied(target.id);
         return;
       }
       case 'note': {

@@ -523,6 +523,38 @@ const neverHeld: State[] = [
     ],
   },
   {
+    name: 'never held, isolated from the portal, and the record was then merged into another at the address',
+    arrange({ act, machine, other, host }) {
+      act({ type: 'Isolate', createdAt: time('09:00') });
+      machine.mergedIntoMachineId = other.id;
+      other.isolated = true;
+      other.computerDnsName = machine.computerDnsName;
+      other.addresses = [{ ip: host.last_source ?? '', from: -Infinity, to: Infinity }];
+    },
+    rows: [
+      {
+        ask: 'block',
+        runs: [
+          { result: 'isolated', tags: ['id: OTHER', 'isolation: Succeeded', 'Manual block:09:00'] },
+          unselected,
+          unselected,
+        ],
+      },
+      {
+        ask: 'unblock',
+        runs: [
+          {
+            result: 'released',
+            asks: ['unisolate OTHER'],
+            tags: ['id: OTHER', 'release: Pending', 'Manual unblock:12:00'],
+          },
+          { result: 'released', tags: ['id: OTHER', 'release: Succeeded', 'Manual unblock:12:00'] },
+          unselected,
+        ],
+      },
+    ],
+  },
+  {
     name: 'never held and inactive for 40 days',
     arrange({ host }) {
       host.state = 'inactive';

@@ -116,7 +116,7 @@ describe.runIf(hasScript).concurrent('on a terminal', () => {
     home,
     start,
   }) => {
-    const simulator = await start({ latencyMs: 350 });
+    const simulator = await start({ latencyMs: 150 });
     simulator.world.addPair({ tags: ['host_context'] });
     simulator.world.addHost({ tags: ['block'] });
 

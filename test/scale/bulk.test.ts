@@ -8,6 +8,23 @@ import { it } from './rig.ts';
 
 const minute = 60_000;
 
+/** A machine that is the host beyond doubt. */
+function plain(n: number): Scene {
+  const known = { name: `pc-${n}`, domain: '.contoso.example', mac: '000000000000' } as const;
+  const state = {
+    healthStatus: 'Active',
+    onboardingStatus: 'Onboarded',
+    isMerged: false,
+    isExcluded: false,
+  } as const;
+  return {
+    hostName: `PC-${n}`,
+    artifacts: [{ type: 'dhcp', value: `pc-${n}` }],
+    minutesAgo: 5,
+    devices: [{ ...known, ...state, alerts: [{ severity: 'High', isOld: false }], isEarlier: false }],
+  };
+}
+
 /** Few names, so that hosts and machines meet; some say nothing, and two are the same to NetBIOS only. */
 const name = fc.constantFrom(
   ...['alpha', 'BRAVO', 'charlie', 'workstation-in-room-7', 'workstation-in-room-8'],
@@ -91,11 +108,12 @@ it('comes to the same by the inventory as by asking for each host, host by host,
   let inBulk = 0;
 
   await fc.assert(
-    fc.asyncProperty(fc.array(scene, { minLength: 45, maxLength: 45 }), async (scenes) => {
-      const bulk = await start({ machinePageSize: 20 });
-      const single = await start();
+    fc.asyncProperty(fc.array(scene, { minLength: 30, maxLength: 30 }), async (scenes) => {
+      const bulk = await start({ machinePageSize: 20, triggers: tags });
+      const single = await start({ triggers: tags });
       for (const harness of [bulk, single]) {
-        for (const [n, each] of scenes.entries()) addScene(harness, each, tags[n % 3] ?? '');
+        const all = [...scenes, ...Array.from({ length: 15 }, (_, n) => plain(n))];
+        for (const [n, each] of all.entries()) addScene(harness, each, tags[n % 3] ?? '');
       }
 
       const { code, report } = await bulk.run(tags.flatMap((tag) => ['--tag', tag]));
@@ -113,7 +131,7 @@ it('comes to the same by the inventory as by asking for each host, host by host,
       expect(single.simulator.ledger.count('machines')).toBe(0);
       inBulk += askedSingly - asked;
     }),
-    { numRuns: 3, seed: 7 },
+    { numRuns: 2, seed: 7 },
   );
 
   // The worlds have hosts that the inventory answers for.

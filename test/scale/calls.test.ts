@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { addFleet } from '../bench/fleet.ts';
-import { defenderCalls, documented, it, typicalLine } from './rig.ts';
+import { addFleet, typicalLine } from '../bench/fleet.ts';
+import { defenderCalls, documented, it } from './rig.ts';
 
 it('asks Detect once and Microsoft nothing when a tick of the typical line finds nothing', async ({
   start,
@@ -15,12 +15,12 @@ it('asks Detect once and Microsoft nothing when a tick of the typical line finds
   expect(harness.simulator.ledger.calls()).toEqual({ detect: 1, login: 0, atp: 0 });
 });
 
-it('enriches 100 hosts, 95 % of them confirmed, by 7 calls to Defender, and the same hosts within the hour by none', async ({
+it('enriches 60 hosts, 95 % of them confirmed, by 5 calls to Defender, and the same hosts within the hour by none', async ({
   start,
 }) => {
-  const harness = await start({ quotas: documented, pageSize: 25 });
+  const harness = await start({ quotas: documented, pageSize: 15 });
   const { ledger, world } = harness.simulator;
-  const hosts = addFleet(world, { hosts: 100 });
+  const hosts = addFleet(world, { hosts: 60 });
 
   const first = await harness.run(typicalLine);
   const firstCalls = defenderCalls(harness);
@@ -30,12 +30,12 @@ it('enriches 100 hosts, 95 % of them confirmed, by 7 calls to Defender, and the 
   harness.clock.advance(30 * 60_000);
   const second = await harness.run(typicalLine);
 
-  expect([first.code, first.report?.counts]).toEqual([0, expect.objectContaining({ enriched: 100 })]);
-  // One for each of the five that nothing confirms.
-  expect(firstCalls).toEqual({ machines: 1, alertlist: 1, findbyip: 5 });
+  expect([first.code, first.report?.counts]).toEqual([0, expect.objectContaining({ enriched: 60 })]);
+  // One for each of the three that nothing confirms.
+  expect(firstCalls).toEqual({ machines: 1, alertlist: 1, findbyip: 3 });
   expect(atOnce).toBeLessThanOrEqual(10);
   expect(perHost).toBeLessThan(7);
-  expect([second.code, second.report?.counts]).toEqual([0, expect.objectContaining({ unchanged: 100 })]);
+  expect([second.code, second.report?.counts]).toEqual([0, expect.objectContaining({ unchanged: 60 })]);
   expect(ledger.writes()).toEqual([]);
   // Four pages.
   expect(ledger.calls()).toEqual({ detect: 4, login: 0, atp: 0 });
@@ -44,14 +44,14 @@ it('enriches 100 hosts, 95 % of them confirmed, by 7 calls to Defender, and the 
 it('writes nothing for hosts whose context is as it was, once the hour is over', async ({ start }) => {
   const harness = await start();
   const { ledger, world } = harness.simulator;
-  addFleet(world, { hosts: 45 });
+  addFleet(world, { hosts: 40 });
   await harness.run(['--tc', '75', '75']);
   ledger.clear();
   harness.clock.advance(61 * 60_000);
 
   const { code, report } = await harness.run(['--tc', '75', '75']);
 
-  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ selected: 45, unchanged: 45 })]);
+  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ selected: 40, unchanged: 40 })]);
   expect(ledger.writes()).toEqual([]);
 });
 
@@ -64,10 +64,10 @@ it('asks for the machines of a few hosts one by one, and never for the inventory
   expect(defenderCalls(harness)).toEqual({ findbyip: 10, alerts: 10 });
 });
 
-it('follows 30 unfinished isolations by one call to Defender', async ({ start }) => {
+it('follows 12 unfinished isolations by one call to Defender', async ({ start }) => {
   const harness = await start();
   const { ledger, world } = harness.simulator;
-  for (let n = 0; n < 30; n += 1) world.addPair({ tags: ['block'] });
+  for (let n = 0; n < 12; n += 1) world.addPair({ tags: ['block'] });
   await harness.run(typicalLine);
   world.settleActions();
   harness.clock.advance(5 * 60_000);
@@ -75,14 +75,14 @@ it('follows 30 unfinished isolations by one call to Defender', async ({ start })
 
   const { code, report } = await harness.run(typicalLine);
 
-  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ selected: 30, isolated: 30 })]);
+  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ selected: 12, isolated: 12 })]);
   expect(defenderCalls(harness)).toEqual({ machineactions: 1 });
 });
 
 it('isolates and releases by machines looked up afresh, however many hosts there are', async ({ start }) => {
   const harness = await start();
   const { ledger, world } = harness.simulator;
-  addFleet(world, { hosts: 45 });
+  addFleet(world, { hosts: 40 });
   const { host, machine } = world.addPair({ tags: ['block'] });
 
   const { code } = await harness.run(typicalLine);

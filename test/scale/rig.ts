@@ -4,9 +4,6 @@ import { createHarness, type Harness } from '../harness.ts';
 // Some tests make a thousand requests and more, and the processors are shared with the tests of other files.
 vi.setConfig({ testTimeout: 60_000 });
 
-/** The production line that the README shows. */
-export const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');
-
 /** What Defender allows of each of its calls. */
 export const documented = { perMinute: 100, perHour: 1500 };
 
