@@ -1,10 +1,14 @@
 import { AppError, ExitCode, type Service } from './errors.ts';
+import { keepHeapSmall } from './heap.ts';
 import type { RunContext } from './pipeline/context.ts';
 import { enrichAndFollow } from './pipeline/enrich.ts';
 import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts';
 import { applyRequests, planAllRequests, resolveRequests } from './pipeline/requests.ts';
 import { selectHosts } from './pipeline/select.ts';
 import { waitForActions } from './pipeline/wait.ts';
+
+/** From so many hosts on, a run is careful with memory. */
+const manyHosts = 1_000;
 
 /** What a run came to. */
 export interface RunResult {
@@ -28,6 +32,7 @@ export async function run(
   try {
     const selected = await selectHosts(context);
     context.progress.expect(selected.length);
+    if (selected.length >= manyHosts) await keepHeapSmall();
     const asks = (host: (typeof selected)[number]) =>
       host.reasons.includes('block') || host.reasons.includes('unblock');
 

@@ -4,6 +4,34 @@ export function abortReason(signal: AbortSignal | undefined): Error {
   return reason instanceof Error ? reason : new Error('broken off', { cause: reason });
 }
 
+const heard = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls a function when the signal is aborted, unless the function that is returned is called before.
+ *
+ * All hearers share one listener. Node.js keeps the listeners of a signal in a chain; with several for each request, those
+ * taken off drag the whole state of later requests along to where only a full garbage collection finds it, and
+ * a run over thousands of hosts takes half as much memory again.
+ */
+export function whenAborted(signal: AbortSignal | undefined, act: () => void): () => void {
+  if (signal === undefined) return () => undefined;
+  const hearers = heard.get(signal) ?? listenTo(signal);
+  hearers.add(act);
+  return () => {
+    hearers.delete(act);
+  };
+}
+
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const hearers = new Set<() => void>();
+  heard.set(signal, hearers);
+  signal.addEventListener('abort', () => {
+    // One that another forgets meanwhile is not called.
+    for (const act of [...hearers]) if (hearers.delete(act)) act();
+  });
+  return hearers;
+}
+
 /** The promise's own outcome, or the signal's reason if that comes first; the promise itself goes on unheard. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -12,9 +40,6 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefine
       reject(abortReason(signal));
     }
     if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', leave);
-    });
+    promise.then(resolve, reject).finally(whenAborted(signal, leave));
   });
 }

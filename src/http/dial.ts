@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Service } from '../errors.ts';
+import { whenAborted } from './abort.ts';
 import { ConnectError, errorCode } from './connect-error.ts';
 import type { Trust } from './trust.ts';
 import { assertPinned, certificateHint, createTlsOptions } from './trust.ts';
@@ -79,7 +80,7 @@ export function createDial(options: {
       giveUp.abort();
     }
     const timer = setTimeout(abort, timeoutMs);
-    stop?.addEventListener('abort', abort, { once: true });
+    const forget = whenAborted(stop, abort);
     try {
       const tcp = proxy
         ? await openTunnel({ proxy, authority, ca: trust.ca, signal: giveUp.signal })
@@ -87,7 +88,7 @@ export function createDial(options: {
       return isTls ? await startTls(tcp, giveUp.signal) : tcp;
     } finally {
       clearTimeout(timer);
-      stop?.removeEventListener('abort', abort);
+      forget();
     }
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { PostponedError } from '../errors.ts';
-import { abortReason } from './abort.ts';
+import { abortReason, whenAborted } from './abort.ts';
 
 /** What a call is for: isolations and releases go before enrichment and may use what enrichment must leave. */
 export type Priority = 'enrichment' | 'action';
@@ -182,7 +182,7 @@ export function createLimiter(options: {
       const waiter: Waiter = {
         priority,
         grant() {
-          signal?.removeEventListener('abort', leave);
+          forget();
           let left = false;
           resolve((hasLeft = true) => {
             if (left) return;
@@ -193,7 +193,7 @@ export function createLimiter(options: {
           });
         },
         refuse(error) {
-          signal?.removeEventListener('abort', leave);
+          forget();
           reject(error);
         },
       };
@@ -202,7 +202,7 @@ export function createLimiter(options: {
         quota.wake?.();
         reject(abortReason(signal));
       }
-      signal?.addEventListener('abort', leave, { once: true });
+      const forget = whenAborted(signal, leave);
       queue.push(waiter);
       if (quota.wake === undefined) void serve(quota);
       else if (priority === 'action') quota.wake();

@@ -57,8 +57,9 @@ export function openTunnel(options: {
 }
 
 function refusal(proxy: URL, authority: string, status: number): ConnectError {
-  if (status === 407) {
-    return new ConnectError('407 from the proxy (it refused the credentials)', {
+  // 407 is what a proxy ought to answer; tinyproxy 1.11 answers 401 to a password that is wrong.
+  if (status === 407 || status === 401) {
+    return new ConnectError(`${status} from the proxy (it refused the credentials)`, {
       isFinal: true,
       hint: `The proxy ${proxy.host} wants a user and password that it knows. Check http.proxy (or HTTPS_PROXY).`,
     });

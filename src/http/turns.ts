@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../clock.ts';
-import { abortReason } from './abort.ts';
+import { abortReason, whenAborted } from './abort.ts';
 import type { Limiter, Priority } from './limiter.ts';
 
 /** Whom a request waits for. */
@@ -47,9 +47,9 @@ export function createTurns(options: {
       function leave(): void {
         reject(abortReason(stop));
       }
-      stop?.addEventListener('abort', leave, { once: true });
+      const forget = whenAborted(stop, leave);
       void wire(async () => {
-        stop?.removeEventListener('abort', leave);
+        forget();
         if (stop?.aborted) leave();
         else await task().then(resolve, reject);
       });

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { whenAborted } from './abort.ts';
 
 /** How long a write that is under way may go on after the signal to stop; the whole run has ten seconds to end. */
 const graceMs = 8000;
@@ -24,7 +25,7 @@ export function watchRequest(options: {
 }): Watch {
   const { timeoutMs, clock, stop, mayFinish } = options;
   const breakOff = new AbortController();
-  const over = new AbortController();
+  let over: AbortController | undefined;
   let reason: 'stopped' | 'late' | undefined;
 
   function end(because: 'stopped' | 'late'): void {
@@ -36,6 +37,7 @@ export function watchRequest(options: {
       end('stopped');
       return;
     }
+    over = new AbortController();
     clock.sleep(graceMs, over.signal).then(
       () => {
         end('late');
@@ -46,15 +48,15 @@ export function watchRequest(options: {
     );
   }
   const timer = setTimeout(end, timeoutMs, 'late');
-  stop?.addEventListener('abort', onStop, { once: true });
+  const forget = whenAborted(stop, onStop);
 
   return {
     signal: breakOff.signal,
     why: () => reason,
     end() {
       clearTimeout(timer);
-      stop?.removeEventListener('abort', onStop);
-      over.abort();
+      forget();
+      over?.abort();
     },
   };
 }

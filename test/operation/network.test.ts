@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -232,6 +233,26 @@ describe('a forward proxy', () => {
 
     expectWorked(result);
     expect(result.stderr).not.toMatch(/p%3As|p:s/u);
+  });
+
+  it('that says 401 to a wrong password, as tinyproxy does, is named as the one who refuses too', async () => {
+    const fronts = await startFronts();
+    const proxy = createServer();
+    proxy.on('connect', (_request, socket) => socket.end('HTTP/1.0 401 Unauthorized\r\n\r\n'));
+    const host = `127.0.0.1:${await listen(proxy)}`;
+    onTestFinished(() => void proxy.close());
+    const http = { proxy: `http://svc:wrong-password@${host}` };
+
+    const config = configFor(fronts, { names: true, http });
+    const result = await runInProcess(args, config, { clock: createImpatientClock() });
+
+    expect(result.code).toBe(69);
+    expect(errorsOf(result)).toEqual([
+      {
+        msg: 'Detect cannot be reached: GET /api/v2.5/search/hosts failed with 401 from the proxy (it refused the credentials)',
+        hint: `The proxy ${host} wants a user and password that it knows. Check http.proxy (or HTTPS_PROXY).`,
+      },
+    ]);
   });
 
   it('that wants other credentials is named as the one who refuses', async () => {
