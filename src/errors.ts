@@ -59,6 +59,9 @@ export class AuthError extends AppError {
   }
 }
 
+/** The token is good, but its owner may not do this one thing. */
+export class MissingRightError extends AuthError {}
+
 /** Another run for the same Detect is at work. */
 export class LockedError extends AppError {
   constructor(message: string) {

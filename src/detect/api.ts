@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { ApiError, AuthError } from '../errors.ts';
+import { ApiError, AuthError, MissingRightError } from '../errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 
 /** One call, its path below `/api/v2.x`. */
@@ -55,7 +55,7 @@ function refusal(error: unknown, right: string): AuthError | undefined {
     );
   }
   if (error.status === 403) {
-    return new AuthError(
+    return new MissingRightError(
       `Detect does not let the owner of the API token ${right} (403)${words}`,
       `Give the user whose token it is a role with the permission to ${right}.`,
     );

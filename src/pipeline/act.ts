@@ -46,9 +46,9 @@ export async function perform(act: Act, decision: Decision, run: RunContext): Pr
     case 'adopt':
       return acceptedEffect(kind, decision.action, 'adopted', trigger, context.owner, context.now);
     case 'nothing in force':
-      return nothingInForceEffect(trigger, context.now);
+      return nothingInForceEffect(trigger, timeOfRelease(context));
     case 'cancelled':
-      return cancelledEffect(decision.action, trigger, context.now);
+      return cancelledEffect(decision.action, trigger, timeOfRelease(context));
     case 'defer':
       return deferredEffect(decision.reason);
     case 'post':
@@ -56,6 +56,15 @@ export async function perform(act: Act, decision: Decision, run: RunContext): Pr
     case 'cancel':
       return await cancelThenDecide(act, decision.action, decision.mayPost, run);
   }
+}
+
+/**
+ * The time of a release that needed no action. Within the hour, one that the tags tell of already is taken to be the
+ * same: a run that could not write the note, or was killed, left the trigger behind.
+ */
+function timeOfRelease({ now, newestOfKind, newestBlock }: RequestContext): number {
+  const isKnown = newestOfKind !== undefined && newestOfKind >= (newestBlock ?? -Infinity);
+  return isKnown && now >= newestOfKind && now - newestOfKind < 3_600_000 ? newestOfKind : now;
 }
 
 function commentFor({ kind, context, trigger, hostName }: Act, now: number): string {
@@ -138,7 +147,7 @@ async function cancelThenDecide(
     wasCancelled &&
     (again.kind === 'nothing in force' || again.kind === 'cancelled')
   ) {
-    return cancelledEffect(opposite, act.trigger, context.now);
+    return cancelledEffect(opposite, act.trigger, timeOfRelease(context));
   }
   if (again.kind === 'cancel') {
     return deferredEffect(

@@ -106,18 +106,25 @@ async function applySteps(
     progress.action = requested.action;
   }
 
-  if (enrich) await readAlerts(look, run);
-  const noted = await updateNote(hostId, look, enrich, progress.effects, run);
+  const unread = enrich ? await readAlerts(look, run) : undefined;
+  const noted =
+    unread === undefined
+      ? await updateNote(hostId, look, enrich, progress.effects, run)
+      : { note: null, postponed: unread };
   const isWritten =
     progress.note === 'created' || (progress.note === 'updated' && noted.note === 'unchanged');
   if (!isWritten) progress.note = noted.note;
-  const { history, ...others } = wantedTags(progress.effects, requested, tags);
-  tags = await write.change(tags, others);
-  // The time comes last: an action that is later than all times is one that a killed run has left.
-  tags = await write.change(tags, { history });
+  // Without a request it is the status tag that brings the next run back to this host: it waits for the note.
+  if (requested || noted.postponed === undefined) {
+    const { history, ...others } = wantedTags(progress.effects, requested, tags);
+    tags = await write.change(tags, others);
+    // The time comes last: an action that is later than all times is one that a killed run has left.
+    tags = await write.change(tags, { history });
+  }
   if (noted.postponed !== undefined) {
-    const why = `the note could not be written, so the trigger tag stays: ${noted.postponed}`;
-    progress.effects.push(failedEffect(why));
+    const why = `the note could not be written, so the next run comes back to this host: ${noted.postponed.message}`;
+    const isRefused = noted.postponed.exitCode === ExitCode.refused;
+    progress.effects.push(failedEffect(why, isRefused ? ExitCode.refused : ExitCode.incomplete));
     return;
   }
   // A right that is missing is said, but does not keep the trigger.
@@ -144,15 +151,18 @@ function finishEnrichment({ selected, look }: HostWork, run: RunContext, progres
     progress.effects.push(enrichedEffect(look));
 }
 
-/** Alerts are context: when they cannot be read, an isolation neither waits for them nor fails. */
-async function readAlerts(look: Look, run: RunContext): Promise<void> {
-  if (look.alerts !== undefined || look.resolution.kind !== 'machine') return;
+/**
+ * Reads the machine's alerts for the note, after the request: an isolation does not wait for them. What keeps them from
+ * being read for now, if anything: the note is then left to the next run.
+ */
+async function readAlerts(look: Look, run: RunContext): Promise<AppError | undefined> {
+  if (look.alerts !== undefined || look.resolution.kind !== 'machine') return undefined;
   try {
     look.alerts = await run.atp.listAlerts(look.resolution.machine.id);
+    return undefined;
   } catch (error) {
     if (run.stop.aborted || !(error instanceof AppError)) throw error;
-    run.log.warn({ host: look.host.id, reason: error.message }, "the machine's alerts could not be read");
-    look.alerts = 'unknown';
+    return error;
   }
 }
 

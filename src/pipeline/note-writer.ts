@@ -14,17 +14,17 @@ import type { Effect } from '../decide/outcome.ts';
 import type { Look } from '../decide/plan.ts';
 import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
 import type { Note } from '../detect/client.ts';
-import { ApiError, AuthError } from '../errors.ts';
+import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostReport } from './report.ts';
 
 /** What became of a host's note. */
 export interface NoteOutcome {
   note: HostReport['note'];
-  /** Set when the note is to be written by a later run, so that the trigger tags must stay. */
-  postponed?: string;
+  /** Why the note is left to a later run, so that the trigger tags must stay. */
+  postponed?: AppError;
   /** Set when Detect refuses notes for good; the work goes on without them. */
-  refused?: ApiError | AuthError;
+  refused?: ApiError | MissingRightError;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function updateNote(
   try {
     const own = oldestOwnNote((await run.detect.listNotes(hostId)) ?? []);
     const parts = own ? parseNote(own.note) : { facts: [], entries: [], theirs: '' };
-    keepTimes(effects, parts.entries, run.clock.now());
+    keepTimes(effects, parts.entries);
     const facts = enrich ? factsOf(look, parts.facts, run) : parts.facts;
     const entries = entriesOf(look, parts.entries, effects);
     if (facts.length === 0 && entries.length === 0) return { note: null };
@@ -58,15 +58,16 @@ export async function updateNote(
     await run.writer.writeNote(hostId, own?.id, text);
     return { note: own ? 'updated' : 'created' };
   } catch (error) {
-    if (error instanceof AuthError || isRefusal(error)) {
+    if (error instanceof MissingRightError || isRefusal(error)) {
       run.log.warn(
         { host: hostId, reason: error.message },
         'Detect refuses the note; the work goes on without it',
       );
       return { note: null, refused: error };
     }
-    if (!(error instanceof ApiError) || run.stop.aborted) throw error;
-    return { note: null, postponed: error.message };
+    const isPassing = error instanceof ApiError || error instanceof AuthError;
+    if (!isPassing || run.stop.aborted) throw error;
+    return { note: null, postponed: error };
   }
 }
 
@@ -75,10 +76,10 @@ function isRefusal(error: unknown): error is ApiError {
 }
 
 /** An event that an interrupted run has noted within the last hour keeps the time it has there. */
-function keepTimes(effects: Effect[], entries: readonly NoteEntry[], now: number): void {
+function keepTimes(effects: Effect[], entries: readonly NoteEntry[]): void {
   for (const effect of effects) {
     if (!effect.entry || effect.entry.action) continue;
-    const time = timeOfEvent(entries, effect.entry.what, now);
+    const time = timeOfEvent(entries, effect.entry.what, effect.entry.time);
     effect.entry = { ...effect.entry, time };
     if (effect.history) effect.history = { ...effect.history, time };
   }

@@ -1,0 +1,76 @@
+import pLimit from 'p-limit';
+import { allowedExits, type FaultName } from './exit-codes.ts';
+import { finishRuns, harmDone, strayWrites } from './recovery.ts';
+import { createRig, type Rig, type Scene } from './rig.ts';
+import { differences, stateOf } from './state.ts';
+import type { Undisturbed } from './undisturbed.ts';
+
+/** One request of a run that meets a fault: only once, or as often as the run makes it. */
+export interface FaultPoint {
+  request: string;
+  fault: FaultName;
+  lasts: boolean;
+}
+
+/** Plays each fault in a run of its own, lets others finish the work, and returns what is wrong then, in words. */
+export async function sweepFaults(
+  scene: Scene,
+  undisturbed: Undisturbed,
+  points: readonly FaultPoint[],
+  options: { atATime: number },
+): Promise<string[]> {
+  const limit = pLimit(options.atATime);
+  const findings = await Promise.all(
+    points.map((point) =>
+      limit(async () => {
+        const wrong = await faultOnce(scene, undisturbed, point);
+        const { fault, lasts, request } = point;
+        const title = `${scene.name}, ${fault} ${lasts ? 'every time' : 'once'} for ${request}`;
+        return wrong.length === 0 ? [] : [`${title}:\n  ${wrong.join('\n  ')}`];
+      }),
+    ),
+  );
+  return findings.flat();
+}
+
+async function faultOnce(scene: Scene, undisturbed: Undisturbed, point: FaultPoint): Promise<string[]> {
+  const rig = await createRig(scene, { http: { timeoutSeconds: 1 } });
+  try {
+    const wrong = await runWithFault(rig, undisturbed, point);
+    const isDone = differences(undisturbed.state, stateOf(rig.simulator, scene.twins)).length === 0;
+    if (isDone) wrong.push(...harmDone(rig), ...strayWrites(rig, scene, undisturbed.writes));
+    else wrong.push(...(await finishRuns(rig, scene, undisturbed)));
+    return wrong;
+  } finally {
+    await rig.close();
+  }
+}
+
+async function runWithFault(
+  rig: Rig,
+  { exitCode }: Undisturbed,
+  { request, fault, lasts }: FaultPoint,
+): Promise<string[]> {
+  const { faults } = rig.simulator;
+  const subject = request.replace(/ #\d+$/u, '');
+  let played = '';
+  faults.add({
+    kind: fault,
+    match(entry) {
+      const labels = rig.labelsOf(entry);
+      const isMeant = lasts
+        ? labels.some((label) => label.startsWith(`${subject} #`))
+        : labels.includes(request);
+      if (isMeant) played = entry.call;
+      return isMeant;
+    },
+  });
+  const { code, stderr } = await rig.runHere();
+  faults.clear();
+
+  if (played === '') return ['the run did not make this request'];
+  const allowed = allowedExits({ call: played, fault, lasts, otherwise: exitCode });
+  return allowed.includes(code ?? -1)
+    ? []
+    : [`the run ended with ${String(code)} instead of ${allowed.join(' or ')}\n${stderr}`];
+}

@@ -1,0 +1,26 @@
+import type { SimHost } from '../../simulator/hosts.ts';
+import type { Scene } from '../rig.ts';
+import type { Stage } from '../stage.ts';
+import { productionLine } from './small.ts';
+
+/** Hosts that are one machine, and hosts on which two requests meet. */
+export const sharedScene: Scene = {
+  name: 'requests that meet',
+  args: productionLine,
+  config: {},
+  sharesMachines: true,
+  build(stage) {
+    const { pair, held } = stage;
+    addTwin(stage, pair(1501, ['block'], {}, { protected: false }).host, ['block', 'second']);
+    addTwin(stage, held(1503, ['unblock']).host, ['unblock', 'second']);
+    pair(1505, ['block', 'unblock', 'host_context']);
+    held(1506, ['block', 'unblock']);
+    addTwin(stage, pair(1507, ['block']).host, ['unblock', 'vip']);
+  },
+};
+
+/** Another host of the same machine: at the same address, and with its name. */
+function addTwin({ world }: Stage, { id, name, last_source }: SimHost, tags: string[]): void {
+  const host_artifact_set = [{ type: 'netbios', value: name }];
+  world.addHost({ id: id + 1, tags, last_source, host_artifact_set });
+}
