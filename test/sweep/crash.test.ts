@@ -7,7 +7,7 @@ it('whichever request of a run it is killed at, the next runs finish its work', 
   const undisturbed = await playUndisturbed(smallScene);
   const points = crashPoints(undisturbed);
 
-  const findings = await sweepCrashes(smallScene, undisturbed, points, { atATime: 4 });
+  const findings = await sweepCrashes(smallScene, undisturbed, points, { atATime: 2 });
 
   process.stdout.write(`crash sweep: ${points.length} crash points in ${smallScene.name}\n`);
   expect(findings).toEqual([]);
