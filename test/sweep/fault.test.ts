@@ -12,7 +12,7 @@ it('whatever a request of a run is answered with, the run does no harm and the n
     return fault === undefined ? [] : [{ request, fault, lasts: at % 2 === 1 }];
   });
 
-  const findings = await sweepFaults(smallScene, undisturbed, points, { atATime: 2 });
+  const findings = await sweepFaults(smallScene, undisturbed, points, { atATime: 4 });
 
   process.stdout.write(`fault sweep: ${points.length} faults in ${smallScene.name}\n`);
   expect(findings).toEqual([]);

@@ -23,9 +23,6 @@ export const smallScene: Scene = {
 
     stage.noted(stage.held(1003, ['laptop', 'unblock']), '\n\ncalled the owner');
 
-    const pending = { status: 'Pending', minutes: 90 };
-    stage.noted(stage.held(1004, ['unblock', 'lab'], pending, {}, { online: false }));
-
-    stage.held(1005, ['guest'], { tagged: 'Pending', minutes: 30 });
+    stage.held(1004, ['guest'], { tagged: 'Pending', minutes: 30 });
   },
 };
