@@ -201,7 +201,7 @@ export async function tellStories(options: {
   longest: number;
   /** Told every story that went well. */
   onStory?: (told: readonly string[]) => void;
-}): Promise<void> {
+}): Promise<number> {
   const property = fc.asyncProperty(storyArb(options.longest), async ([setting, steps]) => {
     options.onStory?.(await tellStory(setting, steps));
   });
@@ -212,7 +212,7 @@ export async function tellStories(options: {
     interruptAfterTimeLimit: 1_200_000,
     markInterruptAsFailure: false,
   });
-  if (!details.failed) return;
+  if (!details.failed) return details.numRuns;
   const error = details.errorInstance instanceof Error ? details.errorInstance.message : 'unknown';
   const again = `tellStory(${details.counterexample?.[0].map((part: unknown) => JSON.stringify(part)).join(', ') ?? ''})`;
   throw new Error(
