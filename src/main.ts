@@ -291,7 +291,7 @@ function finish(
   for (const hint of hints) log.warn(hint);
   const reason: unknown = stop.aborted ? stop.reason : fatal;
   if (reason instanceof OverdueError || (reason !== undefined && !stop.aborted)) logFailure(reason, log);
-  if (didSomething(report)) log.info(summaryLine(report));
+  if (busy) log.info(summaryLine(report));
   else log.debug(summaryLine(report));
   if (options.json) {
     io.writeOut(secrets.scrub(`${escapeControls(JSON.stringify(report, null, 2))}\n`));

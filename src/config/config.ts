@@ -67,7 +67,12 @@ export async function loadConfig(options: {
   registerEnvironment(env, registerSecret);
   const path = await findConfigFile(options);
   const file = await readBounded(path);
-  if ('trouble' in file) throw new ConfigError(`the configuration ${path} cannot be read: ${file.trouble}`);
+  if ('trouble' in file) {
+    throw new ConfigError(
+      `the configuration ${path} cannot be read: ${file.trouble}`,
+      accessHint(file.trouble),
+    );
+  }
 
   const findings = createFindings(knownKeys.filter((key) => !key.includes('.')));
   const ownership = ownershipTrouble(file, uid);
@@ -155,4 +160,10 @@ function cacheDirectory(
   if (base !== undefined) return join(base, 'atp');
   findings.warn('there is no cache, because $HOME is not set; name a directory with cacheDir to save calls');
   return undefined;
+}
+
+function accessHint(trouble: string): string | undefined {
+  return trouble === 'permission denied'
+    ? 'The user of the run must be able to read it: run atp as that user (sudo -u atp -H atp …), or give the file to its group with chgrp and chmod 640.'
+    : undefined;
 }

@@ -25,7 +25,7 @@ it('who installs the command installs one package and runs nothing', () => {
   expect(manifest).not.toHaveProperty('dependencies');
   expect(manifest).not.toHaveProperty('optionalDependencies');
   expect(manifest).not.toHaveProperty('bundleDependencies');
-  // `prepare` is run in a checkout and for an installation from git, never for the packed file.
+  // `prepack` is run where the package is made, never for the packed file.
   for (const name of ['preinstall', 'install', 'postinstall']) {
     expect(section(manifest, 'scripts')).not.toHaveProperty(name);
   }
