@@ -92,14 +92,19 @@ export function listCall({ path }: Pick<ListCall, 'path'>): Call {
   return { service: 'atp', method: 'GET', path: apiPath(path) };
 }
 
-/** The value, or undefined where Defender answers 404. */
+/** Defender's own words for what it does not know; any other 404 is from something in between. */
+export function isUnknownToDefender({ status, service, serviceCode }: ApiError): boolean {
+  return service === 'atp' && status === 404 && ['ResourceNotFound', 'NotFound'].includes(serviceCode ?? '');
+}
+
+/** The value, or undefined where Defender answers that there is none. */
 export async function orMissing<Value extends HttpResponse | ListPage | unknown[]>(
   value: Promise<Value>,
 ): Promise<Value | undefined> {
   try {
     return await value;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404 && error.service === 'atp') return undefined;
+    if (error instanceof ApiError && isUnknownToDefender(error)) return undefined;
     throw error;
   }
 }

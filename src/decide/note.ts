@@ -9,8 +9,9 @@ export const maxNoteLength = 8_000;
 
 const keptEntries = 10;
 const actionsTitle = '**Actions**';
-/** Its `&` tells whether this Detect hands notes out HTML-escaped, as it does on old API versions. */
+/** Its `&` tells whether this Detect hands notes out HTML-escaped, as it does on old API versions: every note has the line. */
 const alertsLabel = 'Alerts & severity';
+const alertsStart = `- **${alertsLabel}:** `;
 const alertsLineForm = /^- \*\*Alerts (&|&amp;) severity:\*\* /mu;
 const factLabels = ['Machine', 'Matched', alertsLabel, 'Portal'] as const;
 const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*?)(?:: ([A-Za-z]+), action ([0-9A-Za-z-]+))?$/u;
@@ -161,12 +162,14 @@ export function syncEntries(
 /** The note's text, with the oldest entries left out where it would grow too long; nothing when even that is too long. */
 export function renderNote(parts: NoteParts): string | undefined {
   const entries = [...parts.entries].sort((one, other) => other.time - one.time).slice(0, keptEntries);
+  const isAsked = parts.facts.some((line) => line.startsWith(alertsStart));
+  const facts = isAsked ? parts.facts : [...parts.facts, `${alertsStart}not asked`];
   for (let kept = entries.length; kept >= 0; kept--) {
     const lines = entries.slice(0, kept).map(entryLine);
     const text = [
       noteTitle,
       '',
-      ...parts.facts,
+      ...facts,
       ...(lines.length > 0 ? ['', actionsTitle, '', ...lines] : []),
       '',
       `${noteEnd}${parts.theirs}`,

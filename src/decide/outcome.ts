@@ -209,7 +209,8 @@ export function followedEffect(
   }
   const bad = endedBadly(action);
   const cancelled = action.status === 'Cancelled' && !bad;
-  const moved: Result = cancelled ? 'released' : pastWords[kind];
+  // A release that was cancelled for a block leaves the machine isolated, as a cancelled isolation leaves it free.
+  const moved: Result = pastWords[cancelled === (kind === 'isolate') ? 'release' : 'isolate'];
   return {
     result: bad ? 'failed' : moved,
     detail: bad

@@ -1,5 +1,5 @@
 import type { MachineAction } from '../atp/schema.ts';
-import { isEndStatus, isOpenStatus, type RequestKind } from './tags.ts';
+import { isEndStatus, isOpenStatus, minuteOf, type RequestKind } from './tags.ts';
 
 /** Isolations and releases of one machine as Defender records them; the record can lag and can be incomplete. */
 export type MachineRecord = readonly MachineAction[];
@@ -52,26 +52,36 @@ export function openAction(record: MachineRecord, kind: RequestKind): MachineAct
   return newestFirst(record).find((action) => kindOf(action) === kind && isOpenStatus(action.status));
 }
 
-/** An isolation or release in a state that Defender does not document, unless a later one has Succeeded. */
+function isTimeless({ status, createdAt, updatedAt }: MachineAction): boolean {
+  return status === 'Succeeded' && createdAt === undefined && updatedAt === undefined;
+}
+
+/**
+ * An isolation or release in a state that Defender does not document, unless a later one has Succeeded; or one that
+ * Succeeded at a time not told, so that nothing says what is in force.
+ */
 export function unclearAction(record: MachineRecord): MachineAction | undefined {
   const last = lastSucceeded(record);
   return newestFirst(record).find(
     (action) =>
-      !isOpenStatus(action.status) &&
-      !isEndStatus(action.status) &&
-      (last === undefined || updatedAt(action) >= updatedAt(last)),
+      isTimeless(action) ||
+      (!isOpenStatus(action.status) &&
+        !isEndStatus(action.status) &&
+        (last === undefined || updatedAt(action) >= updatedAt(last))),
   );
 }
 
 /**
- * Tells whether the record reaches as far as a host's tags do: it holds an isolation or release of the minute of the
- * host's newest `Manual …:` tag, or a later change. A record that does not proves nothing about that host.
+ * Tells whether the record reaches as far as a host's tags do: it holds the isolation of the minute of the host's newest
+ * `Manual block:` tag, or one or a release that Succeeded since. A record that does not proves nothing about that host;
+ * nor does an action that came later and changed nothing, as a release that Failed.
  */
 export function reachesBackTo(record: MachineRecord, minute: number): boolean {
-  return record.some(
-    (action) =>
-      kindOf(action) !== undefined && (createdAt(action) >= minute || updatedAt(action) >= minute + 60_000),
-  );
+  return record.some((action) => {
+    if (kindOf(action) === 'isolate' && minuteOf(createdAt(action)) === minute) return true;
+    const isLater = createdAt(action) >= minute || updatedAt(action) >= minute + 60_000;
+    return kindOf(action) !== undefined && action.status === 'Succeeded' && isLater;
+  });
 }
 
 /**

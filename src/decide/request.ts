@@ -70,6 +70,10 @@ export function decideRequest(
   const unclear = unclearAction(record);
   if (unclear) {
     const what = unclear.type === 'Isolate' ? 'isolation' : 'release';
+    if (unclear.status === 'Succeeded') {
+      const reason = `Defender gives no time for ${what} ${unclear.id}, so it does not tell what is in force on the machine; nothing is asked for`;
+      return { kind: 'defer', reason };
+    }
     return {
       kind: 'defer',
       reason: `Defender gives the state of ${what} ${unclear.id} as "${cleanText(unclear.status, 40)}", which is not known here; nothing is asked for until it has ended`,
@@ -170,7 +174,9 @@ function deferUntilListed(unlisted: string, minute: number, asked: string): Deci
 }
 
 function reaches(record: MachineRecord, { newestBlock }: RequestContext): boolean {
-  return newestBlock === undefined ? newestFirst(record).length > 0 : reachesBackTo(record, newestBlock);
+  if (newestBlock !== undefined) return reachesBackTo(record, newestBlock);
+  // Without a date, any isolation may be the one; a release that did not succeed tells nothing.
+  return newestFirst(record).some(({ type, status }) => type === 'Isolate' || status === 'Succeeded');
 }
 
 function meetOpposite(opposite: MachineAction, mayPost: boolean): Decision {

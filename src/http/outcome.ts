@@ -8,6 +8,9 @@ import { parseHttpDate } from './http-date.ts';
 import { parseRetryAfter, retryAfterInWords } from './retry-after.ts';
 import { isMarkup, quotable, serviceWords } from './service-words.ts';
 
+/** Answers of somebody who gave up waiting for the one who works: whether the work was done, they do not tell. */
+const gaveUpWaiting = [408, 499];
+
 /** What a request that succeeded resolves with. */
 export interface HttpResponse {
   status: number;
@@ -90,7 +93,7 @@ export function judgeAnswer(options: {
         ? (parseRetryAfter(header('retry-after'), serverTime ?? now) ??
           (isThrottled ? retryAfterInWords(text) : undefined))
         : undefined,
-    notDone: status < 500,
+    notDone: status < 500 && !gaveUpWaiting.includes(status),
   });
   return { error, repeat: isThrottled ? 'always' : status >= 500 ? 'ifIdempotent' : 'never' };
 }

@@ -38,8 +38,26 @@ export interface ActEffect extends Effect {
   unclear?: boolean;
 }
 
-/** Carries a decision out in Defender: posts, cancels, or takes over what is there. */
-export async function perform(act: Act, decision: Decision, run: RunContext): Promise<ActEffect> {
+/**
+ * Carries a planned decision out in Defender. The record is read once more right before, whether something is to be asked
+ * for or what is there answers the request: the portal, or a run elsewhere that the lock does not reach, may have acted
+ * since. What then is to be asked for and was not planned waits for the next run.
+ */
+export async function perform(act: Act, planned: Decision, run: RunContext): Promise<ActEffect> {
+  if (!['post', 'adopt', 'nothing in force'].includes(planned.kind)) return await carryOut(act, planned, run);
+  const read = await readRecordOf(run.atp, act.machineIds);
+  if ('unreadable' in read) {
+    return deferredEffect(`the machine's actions could not be read before acting (${read.unreadable})`);
+  }
+  // The list may lag behind what this run itself has asked for.
+  act.record.splice(0, act.record.length, ...updatedRecord(act.record, read.record));
+  const again = decideRequest(act.kind, act.record, act.context);
+  const isNew = again.kind === 'cancel' || (again.kind === 'post' && planned.kind !== 'post');
+  if (isNew) return deferredEffect('the state of the machine changed while the run worked');
+  return await carryOut(act, again, run);
+}
+
+async function carryOut(act: Act, decision: Decision, run: RunContext): Promise<ActEffect> {
   const { kind, trigger, context } = act;
   switch (decision.kind) {
     case 'answered':
@@ -52,7 +70,7 @@ export async function perform(act: Act, decision: Decision, run: RunContext): Pr
     case 'defer':
       return deferredEffect(decision.reason);
     case 'post':
-      return await lookThenPost(act, run);
+      return await post(act, run);
     case 'cancel':
       return await cancelThenDecide(act, decision.action, decision.mayPost, run);
   }
@@ -69,24 +87,6 @@ function timeOfRelease({ now, newestOfKind, newestBlock }: RequestContext): numb
 
 function commentFor({ kind, context, trigger, hostName }: Act, now: number): string {
   return writeComment({ kind, ...context.owner, trigger, time: now, hostName });
-}
-
-/**
- * Reads the record once more right before asking: the portal, or a run elsewhere that the lock does not reach, may have
- * acted since the plan was made.
- */
-async function lookThenPost(act: Act, run: RunContext): Promise<ActEffect> {
-  const read = await readRecordOf(run.atp, act.machineIds);
-  if ('unreadable' in read) {
-    return deferredEffect(`the machine's actions could not be read before acting (${read.unreadable})`);
-  }
-  // The list may lag behind what this run itself has asked for.
-  const unlisted = act.record.filter((action) => !read.record.some(({ id }) => id === action.id));
-  act.record.splice(0, act.record.length, ...read.record, ...unlisted);
-  const again = decideRequest(act.kind, act.record, act.context);
-  if (again.kind === 'post') return await post(act, run);
-  if (again.kind === 'cancel') return deferredEffect('the state of the machine changed while the run worked');
-  return await perform(act, again, run);
 }
 
 async function post(act: Act, run: RunContext): Promise<ActEffect> {
@@ -114,7 +114,7 @@ async function post(act: Act, run: RunContext): Promise<ActEffect> {
     case 'already open': {
       const read = await readRecordOf(run.atp, act.machineIds);
       const again = 'record' in read ? decideRequest(kind, read.record, context) : undefined;
-      if (again?.kind === 'adopt' || again?.kind === 'answered') return await perform(act, again, run);
+      if (again?.kind === 'adopt' || again?.kind === 'answered') return await carryOut(act, again, run);
       return deferredEffect(
         `Defender already has an action open on the machine and its record does not show an ${requestNouns[kind]} to take over yet`,
       );
@@ -157,5 +157,5 @@ async function cancelThenDecide(
   if (kind === 'isolate' && again.kind === 'post' && !mayPost) {
     return deferredEffect('what is in force on the machine changed while the run worked');
   }
-  return await perform(act, again, run);
+  return await carryOut(act, again, run);
 }

@@ -22,7 +22,7 @@ import {
   type WantedTags,
 } from '../decide/tags.ts';
 import type { Host } from '../detect/schema.ts';
-import { AppError, ExitCode } from '../errors.ts';
+import { AppError, ExitCode, PostponedError } from '../errors.ts';
 import { perform, type Act, type ActEffect } from './act.ts';
 import type { RunContext } from './context.ts';
 import { updateNote } from './note-writer.ts';
@@ -107,8 +107,9 @@ async function applySteps(
   }
 
   const unread = enrich ? await readAlerts(look, run) : undefined;
+  // A request that has its answer does not wait for alerts: acted on again, it could undo what people did since.
   const noted =
-    unread === undefined
+    unread === undefined || requested
       ? await updateNote(hostId, look, enrich, progress.effects, run)
       : { note: null, postponed: unread };
   const isWritten =
@@ -122,17 +123,20 @@ async function applySteps(
     tags = await write.change(tags, { history });
   }
   if (noted.postponed !== undefined) {
-    const why = `the note could not be written, so the next run comes back to this host: ${noted.postponed.message}`;
-    const isRefused = noted.postponed.exitCode === ExitCode.refused;
-    progress.effects.push(failedEffect(why, isRefused ? ExitCode.refused : ExitCode.incomplete));
+    progress.effects.push(postponedEffect('the note could not be written', noted.postponed));
     return;
   }
+  if (unread !== undefined) progress.effects.push(postponedEffect('its alerts could not be read', unread));
   // A right that is missing is said, but does not keep the trigger.
   if (noted.refused?.exitCode === ExitCode.refused) {
     progress.effects.push(failedEffect(noted.refused.message, noted.refused.exitCode));
   }
 
-  const settled = settledTriggers(work, fresh, requested);
+  const settled = settledTriggers(
+    unread === undefined ? work : { ...work, enrichTriggers: [] },
+    fresh,
+    requested,
+  );
   const mustConfirm = settled.length > 0 || progress.effects.length > 0;
   if (mustConfirm && !(await write.confirm())) {
     progress.effects.push(
@@ -141,7 +145,14 @@ async function applySteps(
     return;
   }
   await write.change(tags, {}, settled);
-  if (enrich) finishEnrichment(work, run, progress);
+  if (enrich && unread === undefined) finishEnrichment(work, run, progress);
+}
+
+/** The rest of a host's work is left to the next run; where its time or a quota ran out, that is no failure. */
+function postponedEffect(what: string, why: AppError): Effect {
+  const detail = `${what}, so the next run comes back to this host: ${why.message}`;
+  if (why instanceof PostponedError) return deferredEffect(detail, why.exitCode);
+  return failedEffect(detail, why.exitCode === ExitCode.refused ? ExitCode.refused : ExitCode.incomplete);
 }
 
 function finishEnrichment({ selected, look }: HostWork, run: RunContext, progress: HostProgress): void {
@@ -292,9 +303,13 @@ function trackedWriter(hostId: number, run: RunContext, progress: HostProgress) 
       const change = changeTags(tags, wanted);
       change.remove.push(...triggers);
       if (isEmptyChange(change)) return tags;
-      await run.writer.changeTags(hostId, change);
-      for (const tag of change.add) progress.added.add(tag);
-      for (const tag of change.remove) progress.removed.add(tag);
+      const done = { add: new Set<string>(), remove: new Set<string>() };
+      try {
+        await run.writer.changeTags(hostId, change, (how, tag) => void done[how].add(tag));
+      } finally {
+        for (const tag of change.add) if (done.add.has(tag)) progress.added.add(tag);
+        for (const tag of change.remove) if (done.remove.has(tag)) progress.removed.add(tag);
+      }
       all.add = [...all.add.filter((tag) => !change.remove.includes(tag)), ...change.add];
       all.remove = [...all.remove.filter((tag) => !change.add.includes(tag)), ...change.remove];
       return withChange(tags, change);

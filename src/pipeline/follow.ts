@@ -4,6 +4,9 @@ import { correctedEffect, followedEffect, type Effect } from '../decide/outcome.
 import { kindOf, newestFirst, releaseShown, type MachineRecord } from '../decide/record.ts';
 import { isOpenStatus, minuteOf, readTags, type RequestKind, type TagState } from '../decide/tags.ts';
 
+/** How late Defender may list an action. */
+const lagMs = 3_600_000;
+
 /**
  * What became of the actions that a host's tags call unfinished, and the release that the tags do not know of.
  * @param record actions of this host's machine, or of many machines
@@ -21,7 +24,7 @@ export function followEffects(
   let shown = corrected;
   for (const slot of state.slots) {
     if (!isOpenStatus(slot.status)) continue;
-    const action = findFollowed(record, slot.kind, state, owner);
+    const action = findFollowed(record, slot.kind, state, owner, now);
     if (!action) continue;
     effects.push(followedEffect(slot.kind, slot.status, action, owner, now));
     if (slot.kind === 'isolate' && action.status === 'Succeeded') {
@@ -41,6 +44,7 @@ function findFollowed(
   kind: RequestKind,
   state: TagState,
   owner: Owner,
+  now: number,
 ): MachineAction | undefined {
   const newest = state.newest[kind];
   const isOwn = (action: MachineAction) => isOwnAction(action, owner);
@@ -57,6 +61,9 @@ function findFollowed(
   const ofMachine = latest.filter(isOfMachine);
   const own = ofMachine.find(isOwn) ?? ofMachine[0];
   if (own || state.ids.length !== 1) return own ?? latest.find(isOwn);
-  // The newest tag tells of the host's action on another machine: the one taken over on this machine is older.
-  return latest.some(isOwn) ? ofMinutes(state.accepted[kind]).find(isOfMachine) : undefined;
+  // The newest tag tells of the host's action on another machine, and the one taken over on this machine is older; or it
+  // tells of none: the earlier tool wrote local time, which lies ahead of what is asked for since. A time of the last hour
+  // may belong to an action that Defender does not list yet.
+  const mayLag = newest !== undefined && newest <= now && now - newest < lagMs;
+  return latest.some(isOwn) || !mayLag ? ofMinutes(state.accepted[kind]).find(isOfMachine) : undefined;
 }

@@ -17,6 +17,7 @@ import type { Note } from '../detect/client.ts';
 import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostReport } from './report.ts';
+import { HostGoneError } from './writer.ts';
 
 /** What became of a host's note. */
 export interface NoteOutcome {
@@ -40,7 +41,9 @@ export async function updateNote(
   run: RunContext,
 ): Promise<NoteOutcome> {
   try {
-    const own = oldestOwnNote((await run.detect.listNotes(hostId)) ?? []);
+    const notes = await run.detect.listNotes(hostId);
+    if (!notes) throw new HostGoneError(hostId);
+    const own = oldestOwnNote(notes);
     const parts = own ? parseNote(own.note) : { facts: [], entries: [], theirs: '' };
     keepTimes(effects, parts.entries);
     const facts = enrich ? factsOf(look, parts.facts, run) : parts.facts;

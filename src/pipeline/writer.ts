@@ -1,4 +1,5 @@
 import type { AtpClient, MachineActionPost } from '../atp/client.ts';
+import { isUnknownToDefender } from '../atp/lists.ts';
 import type { MachineAction } from '../atp/schema.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/plan.ts';
@@ -26,12 +27,14 @@ export type Posted =
   /** It was certainly not carried out. */
   | { kind: 'not done'; reason: string };
 
+type OnDone = (how: keyof TagChange, tag: string) => void;
+
 /**
  * The one place where the program changes anything outside itself. A dry run is another writer, not another pipeline.
  */
 export interface Writer {
-  /** Adds, then removes. */
-  changeTags(hostId: number, change: TagChange): Promise<void>;
+  /** Adds, then removes. Told of each tag that is done, which may be some of them when it rejects. */
+  changeTags(hostId: number, change: TagChange, onDone?: OnDone): Promise<void>;
   /** Reads the host's tags, writes once more what they lack, and tells whether the change then stands. */
   confirmTags(hostId: number, change: TagChange): Promise<boolean>;
   writeNote(hostId: number, noteId: number | undefined, text: string): Promise<void>;
@@ -48,16 +51,21 @@ export interface KnownRecord {
 
 /** Waits before the reads that look for an action whose answer was lost, or for a cancellation to show; milliseconds. */
 const lookAgainAfterMs = [1_000, 2_000, 4_000];
-/** Defender's own words for a machine it does not know; any other 404 is from something in between. */
-const unknownToDefender = ['ResourceNotFound', 'NotFound'];
 const unsupported = ['OsPlatformNotSupported', 'ClientVersionNotSupported'];
 
 /** Creates the writer of a real run. */
 export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock, stop: AbortSignal): Writer {
-  async function changeTags(hostId: number, change: TagChange): Promise<void> {
-    const add = await Promise.all(change.add.map((tag) => detect.addTag(hostId, tag)));
-    const remove = await Promise.all(change.remove.map((tag) => detect.removeTag(hostId, tag)));
-    if ([...add, ...remove].includes('gone')) throw new HostGoneError(hostId);
+  async function changeTags(hostId: number, change: TagChange, onDone?: OnDone): Promise<void> {
+    for (const [how, write] of [['add', detect.addTag] as const, ['remove', detect.removeTag] as const]) {
+      const ends = await Promise.allSettled(
+        change[how].map(async (tag) => {
+          if ((await write(hostId, tag)) === 'gone') throw new HostGoneError(hostId);
+          onDone?.(how, tag);
+        }),
+      );
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed) throw failed.reason;
+    }
   }
 
   /** What of a change the host's tags do not show. */
@@ -82,8 +90,7 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
   }
 
   async function postFailed(post: MachineActionPost, error: ApiError): Promise<Posted> {
-    if (error.status === 404 && unknownToDefender.includes(error.serviceCode ?? ''))
-      return { kind: 'refused', reason: error.message, unknownMachine: true };
+    if (isUnknownToDefender(error)) return { kind: 'refused', reason: error.message, unknownMachine: true };
     if (error.status === 400 && unsupported.includes(error.serviceCode ?? '')) {
       const reason = `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
       return { kind: 'refused', reason, unknownMachine: false };
@@ -142,7 +149,11 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
 /** Creates the writer of a dry run: it writes nothing and answers as the services would if all went well. */
 export function createDryRunWriter(clock: Clock): Writer {
   return {
-    changeTags: () => Promise.resolve(),
+    changeTags(_hostId, change, onDone) {
+      for (const tag of change.add) onDone?.('add', tag);
+      for (const tag of change.remove) onDone?.('remove', tag);
+      return Promise.resolve();
+    },
     confirmTags: () => Promise.resolve(true),
     writeNote: () => Promise.resolve(),
     post: ({ machineId, type, comment }) =>

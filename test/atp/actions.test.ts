@@ -137,7 +137,7 @@ describe('listMachineActions', () => {
 
   it.each<[string, Answer]>([
     ['a page without a new action', list([record], 'https://other.example/?$skip=1')],
-    ['a page that is not there', text('', 404)],
+    ['a page that is not there', json({ error: { code: 'NotFound' } }, 404)],
   ])('stops at %s', async (_name, second) => {
     const { atp, received } = await startDefender([list([record], 'https://other.example/?$skip=1'), second]);
 

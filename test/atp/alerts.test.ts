@@ -36,8 +36,8 @@ describe('listAlerts', () => {
     expect(quotas).toEqual(['alerts enrichment']);
   });
 
-  it('takes 404 for none', async () => {
-    const { atp } = await startDefender(text('', 404));
+  it("takes Defender's own 404 for none", async () => {
+    const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
     expect(await atp.listAlerts(machineId)).toEqual([]);
   });

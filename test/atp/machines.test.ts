@@ -247,7 +247,7 @@ describe('listMachines', () => {
   });
 
   it('takes 404 for an empty inventory', async () => {
-    const { atp } = await startDefender(text('', 404));
+    const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
     expect(await atp.listMachines(0)).toEqual({ machines: [], unusable: 0, next: undefined });
   });

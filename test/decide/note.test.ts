@@ -89,14 +89,16 @@ describe('the text of the note', () => {
     expect(renderNote({ ...parts, theirs: '\n\nCalled the user.' })).toBe(`${text}\n\nCalled the user.`);
   });
 
-  it('may lack facts or actions', () => {
+  it('may lack facts or actions, but not the line that tells whether Detect has escaped it', () => {
+    const notAsked = '- **Alerts & severity:** not asked';
     expect(renderNote({ facts: facts.slice(0, 1), entries: [], theirs: '' })).toBe(
-      [title, '', '- **Machine:** `laptop-7`, id 0e23', '', end].join('\n'),
+      [title, '', '- **Machine:** `laptop-7`, id 0e23', notAsked, '', end].join('\n'),
     );
     expect(renderNote({ facts: [], entries: [refusal], theirs: '' })).toBe(
       [
         title,
         '',
+        notAsked,
         '',
         '**Actions**',
         '',

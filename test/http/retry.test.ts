@@ -106,7 +106,7 @@ it.each([301, 400, 401, 403, 404, 405, 408, 413, 422])('asks once when the answe
 
   const error = await apiErrorOf(http.request(get));
 
-  expect(error).toMatchObject({ status, notDone: status >= 400 });
+  expect(error).toMatchObject({ status, notDone: status >= 400 && status !== 408 });
   expect(error.retryAfterMs).toBeUndefined();
   expect(server.received).toHaveLength(1);
 });
