@@ -194,7 +194,7 @@ function storyArb(longest: number): fc.Arbitrary<[Setting, Step[]]> {
   return fc.tuple(settingArb, fc.array(stepArb, { minLength: 1, maxLength: longest, size: 'max' }));
 }
 
-/** Tells so many stories; rejects with the shortest one that goes wrong, and with what tells it again. */
+/** Tells so many stories and returns how many went well; rejects with the shortest one that goes wrong, and with what tells it again. */
 export async function tellStories(options: {
   count: number;
   seed: number;
@@ -202,8 +202,11 @@ export async function tellStories(options: {
   /** Told every story that went well. */
   onStory?: (told: readonly string[]) => void;
 }): Promise<number> {
+  let stories = 0;
   const property = fc.asyncProperty(storyArb(options.longest), async ([setting, steps]) => {
-    options.onStory?.(await tellStory(setting, steps));
+    const told = await tellStory(setting, steps);
+    stories += 1;
+    options.onStory?.(told);
   });
   const details = await fc.check(property, {
     numRuns: options.count,
@@ -212,7 +215,7 @@ export async function tellStories(options: {
     interruptAfterTimeLimit: 1_200_000,
     markInterruptAsFailure: false,
   });
-  if (!details.failed) return details.numRuns;
+  if (!details.failed) return stories;
   const error = details.errorInstance instanceof Error ? details.errorInstance.message : 'unknown';
   const again = `tellStory(${details.counterexample?.[0].map((part: unknown) => JSON.stringify(part)).join(', ') ?? ''})`;
   throw new Error(
