@@ -154,6 +154,9 @@ async function cancelThenDecide(
       `action ${opposite.id} was asked to be cancelled, but Defender still lists it as ${again.action.status}`,
     );
   }
+  if (again.kind === 'defer' && wasCancelled) {
+    return deferredEffect(`action ${opposite.id} was cancelled for it, but then: ${again.reason}`);
+  }
   if (kind === 'isolate' && again.kind === 'post' && !mayPost) {
     return deferredEffect('what is in force on the machine changed while the run worked');
   }

@@ -123,10 +123,14 @@ async function applySteps(
     tags = await write.change(tags, { history });
   }
   if (noted.postponed !== undefined) {
-    progress.effects.push(postponedEffect('the note could not be written', noted.postponed));
+    progress.effects.push(postponedEffect(`the note could not be written, ${comesBack}`, noted.postponed));
     return;
   }
-  if (unread !== undefined) progress.effects.push(postponedEffect('its alerts could not be read', unread));
+  if (unread !== undefined) {
+    const isKept = work.enrichTriggers.length > 0;
+    const what = isKept ? `its alerts could not be read, ${comesBack}` : 'its alerts could not be read';
+    progress.effects.push(postponedEffect(what, unread));
+  }
   // A right that is missing is said, but does not keep the trigger.
   if (noted.refused?.exitCode === ExitCode.refused) {
     progress.effects.push(failedEffect(noted.refused.message, noted.refused.exitCode));
@@ -148,9 +152,11 @@ async function applySteps(
   if (enrich && unread === undefined) finishEnrichment(work, run, progress);
 }
 
+const comesBack = 'so the next run comes back to this host';
+
 /** The rest of a host's work is left to the next run; where its time or a quota ran out, that is no failure. */
 function postponedEffect(what: string, why: AppError): Effect {
-  const detail = `${what}, so the next run comes back to this host: ${why.message}`;
+  const detail = `${what}: ${why.message}`;
   if (why instanceof PostponedError) return deferredEffect(detail, why.exitCode);
   return failedEffect(detail, why.exitCode === ExitCode.refused ? ExitCode.refused : ExitCode.incomplete);
 }

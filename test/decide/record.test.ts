@@ -168,6 +168,34 @@ describe('a record reaches back to a minute', () => {
     ['in which one was changed', [isolate({ createdAt: noon - hour, updatedAt: noon + minute - 1 })], false],
     ['after which one was changed', [isolate({ createdAt: noon - hour, updatedAt: noon + minute })], true],
     ['of another kind of action', [buildAction({ type: 'Offboard', createdAt: noon + hour })], false],
+    [
+      'in whose last second an isolation was created that Failed',
+      [isolate({ createdAt: noon + minute - 1, status: 'Failed' })],
+      true,
+    ],
+    [
+      'after which an isolation was created that Failed',
+      [isolate({ createdAt: noon + minute, status: 'Failed' })],
+      false,
+    ],
+    ['in which a release was created that Failed', [release({ createdAt: noon, status: 'Failed' })], false],
+    ...['Failed', 'TimeOut', 'Cancelled', 'Pending', 'InProgress'].map(
+      (status): [string, MachineAction[], boolean] => [
+        `after which a release was created that is ${status}`,
+        [release({ createdAt: noon + hour, status })],
+        false,
+      ],
+    ),
+    [
+      'after which an older isolation Failed',
+      [isolate({ createdAt: noon - hour, updatedAt: noon + hour, status: 'Failed' })],
+      false,
+    ],
+    [
+      'after which one release Failed and another Succeeded',
+      [release({ createdAt: noon + hour, status: 'Failed' }), release({ createdAt: noon + 2 * hour })],
+      true,
+    ],
     ['without a time', [isolate({ createdAt: undefined, updatedAt: undefined })], false],
   ])('%s', (_, record, reaches) => {
     expect(reachesBackTo(record, noon)).toBe(reaches);
