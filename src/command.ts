@@ -37,7 +37,7 @@ Examples:
       what would a run do now, host by host?
   atp --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
       the typical production line
-  */5 * * * * /usr/local/bin/atp --tag host_context --blocktag block --unblocktag unblock
+  */5 * * * * /usr/local/bin/atp --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
       in a crontab; a run that finds nothing to do prints nothing
 
 A tag with blanks needs quotes: --blocktag "please isolate". --tc takes its two scores
@@ -106,7 +106,7 @@ export function createProgram(given: Given, io: OptionsOutput): Command {
     .addOption(
       collect(
         '--wait <seconds>',
-        'follow isolations and releases for up to this long (default: the next run does it)',
+        'follow isolations and releases for up to this long, 0 to 3600 (default: the next run does it)',
         given.wait,
       ),
     )
