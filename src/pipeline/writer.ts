@@ -3,7 +3,7 @@ import { isUnknownToDefender } from '../atp/lists.ts';
 import type { MachineAction } from '../atp/schema.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/plan.ts';
-import { isEmptyChange, type TagChange } from '../decide/tags.ts';
+import { isEmptyChange, isUnfinished, readTags, type TagChange } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
 import { ApiError, AppError, ExitCode } from '../errors.ts';
 import { readRecordOf } from './resolve.ts';
@@ -56,9 +56,17 @@ const unsupported = ['OsPlatformNotSupported', 'ClientVersionNotSupported'];
 /** Creates the writer of a real run. */
 export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock, stop: AbortSignal): Writer {
   async function changeTags(hostId: number, change: TagChange, onDone?: OnDone): Promise<void> {
-    for (const [how, write] of [['add', detect.addTag] as const, ['remove', detect.removeTag] as const]) {
+    // What calls an action unfinished goes last: a run killed in between is then completed by the next one, which looks for it.
+    const open = change.remove.filter((tag) => isUnfinished(readTags([tag])));
+    const others = change.remove.filter((tag) => !open.includes(tag));
+    for (const [how, tags] of [
+      ['add', change.add] as const,
+      ['remove', others] as const,
+      ['remove', open] as const,
+    ]) {
       const ends = await Promise.allSettled(
-        change[how].map(async (tag) => {
+        tags.map(async (tag) => {
+          const write = how === 'add' ? detect.addTag : detect.removeTag;
           if ((await write(hostId, tag)) === 'gone') throw new HostGoneError(hostId);
           onDone?.(how, tag);
         }),
