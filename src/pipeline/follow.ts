@@ -65,5 +65,9 @@ function findFollowed(
   // tells of none: the earlier tool wrote local time, which lies ahead of what is asked for since. A time of the last hour
   // may belong to an action that Defender does not list yet.
   const mayLag = newest !== undefined && newest <= now && now - newest < lagMs;
-  return latest.some(isOwn) || !mayLag ? ofMinutes(state.accepted[kind]).find(isOfMachine) : undefined;
+  const earlier = ofMinutes(state.accepted[kind]).find(isOfMachine);
+  if (latest.some(isOwn)) return earlier;
+  // What something came after has had its end told: the tag speaks of another.
+  const isLast = earlier === newestFirst(record).find(isOfMachine);
+  return !mayLag && isLast ? earlier : undefined;
 }

@@ -42,7 +42,8 @@ export async function updateNote(
 ): Promise<NoteOutcome> {
   try {
     const notes = await run.detect.listNotes(hostId);
-    if (!notes) throw new HostGoneError(hostId);
+    // Should the host be there all the same, its other tags still tell what was asked for.
+    if (!notes) return { note: null, postponed: new HostGoneError(hostId) };
     const own = oldestOwnNote(notes);
     const parts = own ? parseNote(own.note) : { facts: [], entries: [], theirs: '' };
     keepTimes(effects, parts.entries);

@@ -404,6 +404,30 @@ it('keeps to the letter what people add to a note that was made anew while follo
   expect(ownNoteOf(host)).not.toBe(followed);
 });
 
+it('does not take an older isolation, released since, for one that Defender has lost', async ({ start }) => {
+  const harness = await start();
+  const { world } = harness.simulator;
+  const { host, machine } = world.addPair();
+  const at = (ago: number) => startOfTime - minutes(ago);
+  world.addAction({ machineId: machine.id, status: 'Succeeded', createdAt: at(600), updatedAt: at(599) });
+  world.addAction({
+    machineId: machine.id,
+    type: 'Unisolate',
+    status: 'Succeeded',
+    createdAt: at(500),
+    updatedAt: at(499),
+  });
+  const older = [`Manual block:${minute(at(600))}`, `Manual block:${minute(at(400))}`];
+  host.tags = [...contextOf(machine), ...older, 'isolation: Pending'];
+  // Its list then reaches back to both.
+  world.addPair({ tags: ['isolation: Pending', `Manual block:${minute(at(700))}`] });
+
+  const outcome = await harness.run(line);
+
+  expect(host.tags).toContain('isolation: Pending');
+  expect(hostIn(outcome, host.id)['result']).toBe('unchanged');
+});
+
 it('follows an isolation to its bad end and says so once, where older history tags lie ahead of the clock', async ({
   start,
 }) => {
@@ -466,6 +490,7 @@ describe('a 404 to the question for the notes of a host', () => {
 
     const first = await harness.run(line);
     const afterFirstRun = tagsOf(host).others;
+    expect(host.tags).toContain('isolation: Pending');
     harness.clock.advance(minutes(2));
     faults.clear();
     const second = await harness.run(line);

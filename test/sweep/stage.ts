@@ -2,6 +2,7 @@ import type { SimAction } from '../simulator/actions.ts';
 import type { HostFields, SimHost } from '../simulator/hosts.ts';
 import type { SimMachine } from '../simulator/machines.ts';
 import type { Simulator } from '../simulator/simulator.ts';
+import { contextOf } from '../e2e/rig.ts';
 import { startOfTime } from '../harness.ts';
 
 /** The hands that set a scene: hosts as earlier runs, people and the earlier tool left them. */
@@ -92,17 +93,6 @@ export function createStage({ world, detectUrl, settings }: Simulator): Stage {
     });
   }
 
-  function context(machine: SimMachine): string[] {
-    return [
-      `computerDnsName: ${machine.computerDnsName ?? 'Unknown'}`,
-      `osPlatform: ${machine.osPlatform ?? 'Unknown'}`,
-      `healthStatus: ${machine.healthStatus ?? 'Unknown'}`,
-      `riskScore: ${machine.riskScore ?? 'Unknown'}`,
-      `exposureLevel: ${machine.exposureLevel ?? 'Unknown'}`,
-      `id: ${machine.id}`,
-    ];
-  }
-
   function pair(id: number, tags: string[], host: HostFields = {}, machine: Partial<SimMachine> = {}): Pair {
     return world.addPair(
       { id, tags, ...host },
@@ -115,11 +105,11 @@ export function createStage({ world, detectUrl, settings }: Simulator): Stage {
     ago,
     pair,
     ownAction,
-    context,
+    context: contextOf,
     held(id, tags, { tagged, status = 'Succeeded', minutes = fullDay } = {}, host = {}, machine = {}) {
       const made = pair(id, [], host, { isolated: status === 'Succeeded', ...machine });
       made.host.tags = [
-        ...context(made.machine),
+        ...contextOf(made.machine),
         `isolation: ${tagged ?? status}`,
         `Manual block:${minuteText(ago(minutes))}`,
         ...tags,
