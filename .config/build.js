@@ -20,12 +20,12 @@ const licences = [
 const contents = [
   ...files.map((file) => ({ name: basename(file.path), contents: file.contents })),
   { name: 'third-party-licences.txt', contents: `${licences}\n` },
-].sort((one, other) => Number(one.name === 'cli.js') - Number(other.name === 'cli.js'));
+].sort((one, other) => Number(one.name === 'cli.cjs') - Number(other.name === 'cli.cjs'));
 
 mkdirSync(dist, { recursive: true });
 for (const { name, contents: text } of contents) {
   const temporary = join(dist, `.${name}.${process.pid}`);
-  writeFileSync(temporary, text, { mode: name === 'cli.js' ? 0o755 : 0o644 });
+  writeFileSync(temporary, text, { mode: name === 'cli.cjs' ? 0o755 : 0o644 });
   renameSync(temporary, join(dist, name));
 }
 for (const name of readdirSync(dist)) {

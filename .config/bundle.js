@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { trim } from './trim.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,7 +12,7 @@ const welcome = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2
 /**
  * Bundles the command with everything it needs, so that what is installed is one package and what runs is what was
  * tested. Nothing is written.
- * @returns {Promise<{ files: { path: string, contents: Uint8Array }[], packages: Package[] }>}
+ * @returns {Promise<{ files: { path: string, contents: string }[], packages: Package[] }>}
  */
 export async function bundle() {
   const { outputFiles, metafile } = await build({
@@ -24,16 +24,35 @@ export async function bundle() {
     format: 'esm',
     target: 'node20',
     outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    define: { 'import.meta.url': 'atpUrl' },
     logLevel: 'warning',
     metafile: true,
     write: false,
     plugins: [trim],
-    // axios and pino bring CommonJS, which asks for Node's own modules by `require`.
-    banner: {
-      js: "import{createRequire as atpCreateRequire}from'node:module';const require=atpCreateRequire(import.meta.url);",
-    },
   });
-  return { files: outputFiles, packages: packagesOf(usedIn(metafile)) };
+  const files = await Promise.all(
+    outputFiles.map(async ({ path, text }) => ({ path, contents: await toCommonJs(text) })),
+  );
+  return { files, packages: packagesOf(usedIn(metafile)) };
+}
+
+/**
+ * esbuild splits ES modules only, and Node.js takes a seventh longer to load those: its loader for them is asynchronous, and
+ * asks its own modules for all that they export. @param {string} text
+ */
+async function toCommonJs(text) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    // An `import()` would go through the other loader all the same.
+    supported: { 'dynamic-import': false },
+    banner: text.includes('atpUrl')
+      ? "const atpUrl = require('node:url').pathToFileURL(__filename).href;"
+      : undefined,
+  });
+  return code;
 }
 
 /** @param {import('esbuild').Metafile} metafile */

@@ -94,9 +94,12 @@ async function start(): Promise<ExitCode> {
   });
 }
 
-try {
-  process.exitCode = await start();
-} catch (error) {
-  crash(error);
-  process.exitCode = ExitCode.bug;
-}
+start().then(
+  (exitCode) => {
+    process.exitCode = exitCode;
+  },
+  (error: unknown) => {
+    crash(error);
+    process.exitCode = ExitCode.bug;
+  },
+);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** The command as `npm run build` leaves it. */
-export const builtCommand = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const builtCommand = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 
 /** What a process of Node.js took. */
 export interface Measured {

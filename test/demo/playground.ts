@@ -58,9 +58,9 @@ try {
   process.stdout.write(`Detect, the login and Defender are simulated until you end this. In another terminal:
 
   export ATP_CONFIG=${file}
-  node dist/cli.js --check --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
-  node dist/cli.js --dry-run --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
-  node dist/cli.js --wait 30 --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
+  node dist/cli.cjs --check --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
+  node dist/cli.cjs --dry-run --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
+  node dist/cli.cjs --wait 30 --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
 
 Here:
 ${help}

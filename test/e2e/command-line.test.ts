@@ -147,7 +147,7 @@ describe('a broken installation', () => {
       if (file.startsWith('main-')) await rm(join(home, 'dist', file));
     }
 
-    const result = await run(simulator, typicalLine, { script: join(home, 'dist', 'cli.js') });
+    const result = await run(simulator, typicalLine, { script: join(home, 'dist', 'cli.cjs') });
 
     expect(result).toMatchObject({ code: 70, stdout: '' });
     expect(result.stderr).toMatch(/^a bug in atp: please report it with this stack\n/);

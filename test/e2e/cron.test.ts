@@ -420,7 +420,7 @@ describe.concurrent('a signal', () => {
   });
 });
 
-const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const command = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 
 /** Runs a shell's line as cron does; `atp` stands for the command with its configuration. */
 async function shell(

@@ -7,7 +7,7 @@ import { describe, expect } from 'vitest';
 import { it, logOf } from '../e2e/rig.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 
-const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const command = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 
 /** Mounting in a namespace of one's own needs root, or a kernel that lets everybody do it. */
 const mayMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;

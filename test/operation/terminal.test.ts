@@ -88,7 +88,7 @@ describe('the line of progress', () => {
   });
 });
 
-const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const command = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 /** A terminal of its own comes from script(1) of util-linux. */
 const hasScript = spawnSync('script', ['--version']).status === 0;
 

@@ -43,7 +43,7 @@ export interface RunningAtp {
   readonly result: Promise<RunResult>;
 }
 
-const builtCommand = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const builtCommand = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 
 /**
  * Starts the command as cron does: a bare environment, a shell, no terminal. The shell and `env` replace themselves, so
