@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { createCache, type Cache } from './cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
@@ -307,7 +307,7 @@ function pacerName({ atp }: Config): string {
 }
 
 /** Start times of the calls of earlier runs, by quota. */
-const KeptStarts = z.record(z.string(), z.array(z.number())).catch({});
+const KeptStarts = z.catch(z.record(z.string(), z.array(z.number())), {});
 
 async function createPacer(cache: Cache, config: Config, clock: Clock, deadline: number): Promise<Limiter> {
   const stored = KeptStarts.parse(await cache.read(pacerName(config)));

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { ApiError, type Service } from './errors.ts';
 
 /** The call that a reply answers, as errors name it. */
@@ -25,7 +25,7 @@ export function unreadable(call: Call, status: number, expected: string): ApiErr
 
 /** Reads a reply, or throws {@link unreadable} with the words of `expected`. */
 export function readReply<Value>(
-  schema: z.ZodType<Value>,
+  schema: z.ZodMiniType<Value>,
   { body, status }: { body: unknown; status: number },
   call: Call,
   expected: string,
@@ -37,7 +37,7 @@ export function readReply<Value>(
 
 /** Reads one member of a list in a reply, likewise. */
 export function readMember<Value>(
-  schema: z.ZodType<Value>,
+  schema: z.ZodMiniType<Value>,
   member: unknown,
   call: Call,
   expected: string,
@@ -45,18 +45,29 @@ export function readMember<Value>(
   return readReply(schema, { body: member, status: 200 }, call, expected);
 }
 
+/** What fits a schema, as another function makes it of it. */
+export function mapped<Read extends z.core.SomeType, Value>(
+  schema: Read,
+  map: (read: z.output<Read>) => Value,
+) {
+  return z.pipe(schema, z.transform(map));
+}
+
 /** Text that a reply may lack: null and every other type count as absent. */
-export const optionalText = z.string().optional().catch(undefined);
+export const optionalText = z.catch(z.optional(z.string()), undefined);
 
 /** A number that a reply may lack. */
-export const optionalNumber = z.number().optional().catch(undefined);
+export const optionalNumber = z.catch(z.optional(z.number()), undefined);
 
 /** A time that a reply may lack, milliseconds UTC. */
-export const optionalTime = optionalText.transform(parseUtc);
+export const optionalTime = mapped(optionalText, parseUtc);
 
 /** A list that a reply may lack. A list with a member of another kind is not readable at all: part of it would mislead. */
-export function optionalList<Member extends z.ZodType>(member: Member) {
-  return z.preprocess((value) => (Array.isArray(value) ? value : undefined), z.array(member).optional());
+export function optionalList<Member extends z.ZodMiniType>(member: Member) {
+  return z.pipe(
+    z.transform((value) => (Array.isArray(value) ? value : undefined)),
+    z.optional(z.array(member)),
+  );
 }
 
 const timeForm = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:?\d{2})?$/i;

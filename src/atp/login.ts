@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Clock } from '../clock.ts';
 import type { Credential } from '../config/credential.ts';
 import { ApiError, ConfigError } from '../errors.ts';
 import { backoffMs } from '../http/backoff.ts';
 import type { HttpClient, HttpResponse } from '../http/http.ts';
 import type { Log } from '../log.ts';
-import { readReply } from '../read-reply.ts';
+import { mapped, readReply } from '../read-reply.ts';
 import { signAssertion } from './assertion.ts';
 import { isRefusedForTime, loginRefusal } from './login-hints.ts';
 
@@ -40,16 +40,13 @@ const unknownLifetimeSeconds = 600;
 /** The words of OAuth for a trouble of the login service itself, whatever the status (RFC 6749, section 4.1.2.1). */
 const passingTroubles = ['temporarily_unavailable', 'server_error'];
 
-const seconds = z.union([z.number(), z.string().regex(/^\d+$/u).transform(Number)]);
+const seconds = z.union([z.number(), mapped(z.string().check(z.regex(/^\d+$/u)), Number)]);
 
 /** Old endpoints write numbers as text. A token with a blank or control character in it would not fit a header. */
 const TokenReply = z.object({
-  access_token: z.string().regex(/^[!-~]+$/u),
-  token_type: z
-    .string()
-    .regex(/^bearer$/iu)
-    .optional(),
-  expires_in: seconds.pipe(z.number().positive()).optional().catch(undefined),
+  access_token: z.string().check(z.regex(/^[!-~]+$/u)),
+  token_type: z.optional(z.string().check(z.regex(/^bearer$/iu))),
+  expires_in: z.catch(z.optional(z.pipe(seconds, z.number().check(z.positive()))), undefined),
 });
 
 /**

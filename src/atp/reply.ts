@@ -1,25 +1,19 @@
-import * as z from 'zod';
-import { optionalList, optionalText, optionalTime } from '../read-reply.ts';
+import * as z from 'zod/mini';
+import { mapped, optionalList, optionalText, optionalTime } from '../read-reply.ts';
 import type { Alert, Machine, MachineAction } from './schema.ts';
 
 /** Defender gives null, nothing, or now and then another type for what a record lacks. */
-const lowerCaseText = optionalText.transform((text) => text?.toLowerCase());
-const presentText = optionalText.transform((text) => (text === '' ? undefined : text));
+const lowerCaseText = mapped(optionalText, (text) => text?.toLowerCase());
+const presentText = mapped(optionalText, (text) => (text === '' ? undefined : text));
 
-const machineId = z
-  .string()
-  .regex(/^[0-9a-f]{40}$/iu)
-  .toLowerCase();
+const machineId = z.string().check(z.regex(/^[0-9a-f]{40}$/iu), z.toLowerCase());
 
 /** A text, or null or nothing; another type makes the list it is in unreadable. */
-const textOrNothing = z
-  .string()
-  .nullish()
-  .transform((text) => text ?? undefined);
+const textOrNothing = mapped(z.nullish(z.string()), (text) => text ?? undefined);
 
 /** A device record. Without a usable id it is none. */
-export const MachineReply = z
-  .object({
+export const MachineReply = mapped(
+  z.object({
     id: machineId,
     computerDnsName: optionalText,
     osPlatform: optionalText,
@@ -31,14 +25,15 @@ export const MachineReply = z
     onboardingStatus: optionalText,
     // The spelling of Microsoft's own pages (MicrosoftDocs/defender-docs, machine).
     onboardingstatus: optionalText,
-    mergedIntoMachineId: presentText.transform((id) => id?.toLowerCase()),
-    isExcluded: z.boolean().catch(false),
-    machineTags: optionalList(z.string()).catch(undefined),
-    ipAddresses: optionalList(z.object({ ipAddress: textOrNothing, macAddress: textOrNothing })).catch(
+    mergedIntoMachineId: mapped(presentText, (id) => id?.toLowerCase()),
+    isExcluded: z.catch(z.boolean(), false),
+    machineTags: z.catch(optionalList(z.string()), undefined),
+    ipAddresses: z.catch(
+      optionalList(z.object({ ipAddress: textOrNothing, macAddress: textOrNothing })),
       undefined,
     ),
-  })
-  .transform((record): Machine => {
+  }),
+  (record): Machine => {
     const { onboardingstatus, onboardingStatus, ipAddresses, ...rest } = record;
     return {
       id: rest.id,
@@ -55,27 +50,28 @@ export const MachineReply = z
       machineTags: rest.machineTags,
       ipAddresses: ipAddresses?.map(({ ipAddress, macAddress }) => ({ ipAddress, macAddress })),
     };
-  });
+  },
+);
 
 /**
  * A machine action. Microsoft's pages print `lastUpdateTimeUtc` in one place and `lastUpdateDateTimeUtc`, which the
  * service sends, in another (MicrosoftDocs/defender-docs, get-machineactions-collection and get-machineaction-object).
  */
-export const ActionReply = z
-  .object({
+export const ActionReply = mapped(
+  z.object({
     // Both are written into tags and notes, where any other form could be taken for something else.
-    id: z.string().regex(/^[0-9a-z-]{1,64}$/iu),
-    status: z.string().regex(/^[a-z]{1,64}$/iu),
-    type: z.string().min(1),
-    machineId: z.string().min(1).toLowerCase(),
+    id: z.string().check(z.regex(/^[0-9a-z-]{1,64}$/iu)),
+    status: z.string().check(z.regex(/^[a-z]{1,64}$/iu)),
+    type: z.string().check(z.minLength(1)),
+    machineId: z.string().check(z.minLength(1), z.toLowerCase()),
     requestor: optionalText,
     requestorComment: optionalText,
     cancellationComment: optionalText,
     creationDateTimeUtc: optionalTime,
     lastUpdateDateTimeUtc: optionalTime,
     lastUpdateTimeUtc: optionalTime,
-  })
-  .transform((record): MachineAction => {
+  }),
+  (record): MachineAction => {
     const { creationDateTimeUtc: createdAt, lastUpdateDateTimeUtc, lastUpdateTimeUtc } = record;
     return {
       id: record.id,
@@ -88,24 +84,26 @@ export const ActionReply = z
       createdAt,
       updatedAt: lastUpdateDateTimeUtc ?? lastUpdateTimeUtc ?? createdAt,
     };
-  });
+  },
+);
 
 /** What tells an action of another kind from an isolation or a release. */
 export const ActionType = z.object({ type: z.string() });
 
-export const AlertReply = z
-  .object({
+export const AlertReply = mapped(
+  z.object({
     severity: optionalText,
     status: optionalText,
     alertCreationTime: optionalTime,
     machineId: lowerCaseText,
-  })
-  .transform((record): Alert => ({
+  }),
+  (record): Alert => ({
     severity: record.severity,
     status: record.status,
     createdAt: record.alertCreationTime,
     machineId: record.machineId,
-  }));
+  }),
+);
 
 /** The envelope of every list. */
 export const ListReply = z.object({

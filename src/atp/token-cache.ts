@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Cache } from '../cache.ts';
 import type { LoginSettings } from './login.ts';
 
@@ -21,9 +21,9 @@ export interface TokenCache {
 const longestLifeMs = 2 * 86_400_000;
 
 const Entry = z.object({
-  salt: z.string().min(16),
+  salt: z.string().check(z.minLength(16)),
   credential: z.string(),
-  token: z.string().regex(/^[!-~]+$/u),
+  token: z.string().check(z.regex(/^[!-~]+$/u)),
   issuedAt: z.number(),
   expiresAt: z.number(),
 });

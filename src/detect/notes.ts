@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import { ApiError } from '../errors.ts';
 import { readReply } from '../read-reply.ts';
 import type { DetectApi } from './api.ts';
@@ -73,7 +74,7 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
           idempotent: true,
           right: 'write notes on hosts',
         });
-        const sameNote = WrittenNote.refine((note) => note.id === noteId);
+        const sameNote = WrittenNote.check(z.refine((note) => note.id === noteId));
         readReply(sameNote, reply, errorCall('PATCH', below), 'the changed note');
       } catch (error) {
         if (isLostAnswer(error) && (await findWritten(id, text, noteId))) return;

@@ -1,20 +1,21 @@
-import * as z from 'zod';
-import { optionalList, optionalNumber, optionalText, optionalTime, parseUtc } from '../read-reply.ts';
+import * as z from 'zod/mini';
+import { mapped, optionalList, optionalNumber, optionalText, optionalTime, parseUtc } from '../read-reply.ts';
 import type { Artifact, Host, Note } from './schema.ts';
 
-const positiveId = z.int().positive();
+const positiveId = z.int().check(z.positive());
 
 /** Where Detect prints no zone, it means UTC; whoever reads the text shall not have to know. */
-const time = optionalText.transform((text) => {
+const time = mapped(optionalText, (text) => {
   if (parseUtc(text) === undefined) return undefined;
   return /(?:Z|[+-]\d{2}:?\d{2})$/i.test(text?.trim() ?? '') ? text : `${text?.trim() ?? ''}Z`;
 });
 
-const groupName = z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]);
+const groupName = z.union([z.string(), mapped(z.object({ name: z.string() }), ({ name }) => name)]);
 const groups = optionalList(groupName);
 
 /** An artifact without a value says nothing about the host and is left out. */
-const artifacts = optionalList(z.object({ type: z.string(), value: z.string().nullish() })).transform(
+const artifacts = mapped(
+  optionalList(z.object({ type: z.string(), value: z.nullish(z.string()) })),
   (list): Artifact[] | undefined =>
     list?.flatMap(({ type, value }) => (value === undefined || value === null ? [] : [{ type, value }])),
 );
@@ -28,10 +29,7 @@ const fields = {
   last_source: optionalText,
   ip: optionalText,
   last_seen: time,
-  tags: z
-    .array(z.string())
-    .nullish()
-    .transform((tags) => tags ?? []),
+  tags: mapped(z.nullish(z.array(z.string())), (tags) => tags ?? []),
 };
 
 interface Document {
@@ -65,16 +63,17 @@ function toHost(document: Document): Host {
 }
 
 /** A host in a list: groups or artifacts that cannot be read count as unknown. */
-export const ListedHost = z
-  .object({
+export const ListedHost = mapped(
+  z.object({
     ...fields,
-    groups: groups.catch(undefined),
-    host_artifact_set: artifacts.catch(undefined),
-  })
-  .transform(toHost);
+    groups: z.catch(groups, undefined),
+    host_artifact_set: z.catch(artifacts, undefined),
+  }),
+  toHost,
+);
 
 /** A host read by itself, which an isolation is decided by: a list with a member that cannot be read spoils it. */
-export const FullHost = z.object({ ...fields, groups, host_artifact_set: artifacts }).transform(toHost);
+export const FullHost = mapped(z.object({ ...fields, groups, host_artifact_set: artifacts }), toHost);
 
 /** A page of a list that Detect counts; `next` is the address of the next page. */
 export const Page = z.object({
@@ -88,33 +87,33 @@ export const TagsReply = z.object({ status: optionalText, tags: z.array(z.string
 
 /** A tagging call that failed although its HTTP status says otherwise. */
 export const TaggingFailure = z.object({
-  status: z.string().regex(/^failure$/i),
+  status: z.string().check(z.regex(/^failure$/i)),
   message: optionalText,
 });
 
 const NoteDocument = z.object({
   id: positiveId,
-  note: z.string().nullish(),
+  note: z.nullish(z.string()),
   date_created: optionalTime,
 });
 
 /** The notes of a host. One that cannot be read might be the program's own, so that it spoils the list. */
-export const Notes = z
-  .union([z.array(NoteDocument), z.object({ results: z.array(NoteDocument), next: z.null().optional() })])
-  .transform((reply): Note[] =>
+export const Notes = mapped(
+  z.union([z.array(NoteDocument), z.object({ results: z.array(NoteDocument), next: z.optional(z.null()) })]),
+  (reply): Note[] =>
     (Array.isArray(reply) ? reply : reply.results).map(({ id, note, date_created }) => ({
       id,
       note: note ?? '',
       createdAt: date_created,
     })),
-  );
+);
 
 /** What is needed of the answer to a new or changed note. */
 export const WrittenNote = z.object({ id: positiveId });
 
 /** Groups came as a bare list in API 2.0, later with count and pages. */
 export const GroupPage = z.union([
-  z.array(z.unknown()).transform((results): Page => ({ results, next: null })),
+  mapped(z.array(z.unknown()), (results): Page => ({ results, next: null })),
   Page,
 ]);
 

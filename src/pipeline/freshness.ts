@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Cache } from '../cache.ts';
 import { carriesContext } from '../decide/tags.ts';
 import type { SelectedHost } from './select.ts';
@@ -30,7 +30,7 @@ interface Times {
 }
 
 const time = z.number();
-const KeptTimes = z.array(z.tuple([time, time, time, time])).catch([]);
+const KeptTimes = z.catch(z.array(z.tuple([time, time, time, time])), []);
 /** More than the hosts of a large brain, in three megabytes; beyond it those that changed longest ago are forgotten. */
 const mostHosts = 50_000;
 const never: Times = { enriched: 0, turn: 0, waiting: 0 };
