@@ -13,9 +13,16 @@ const packages = {
   'form-data': 'export default undefined;',
   // The log is written by the process itself, not by a worker.
   'thread-stream': 'export default undefined;',
+  'sonic-boom': 'module.exports = class {};',
+  'on-exit-leak-free': 'export default undefined;',
   // No subcommand is a program of its own.
   'node:child_process': 'export default {};',
+  // Requests are those of HTTP/1.1.
+  http2: 'export default {};',
 };
+
+/** Of Node's own modules, only these packages' use of them is known. */
+const builtinsOf = { 'node:child_process': 'commander', http2: 'axios' };
 
 /** Files of axios, and what stands in their place. */
 const files = {
@@ -25,8 +32,13 @@ const files = {
   'helpers/Http2Sessions.js': 'export default class {}',
 };
 
-/** To look for FormData among the globals makes Node.js load its whole fetch as well. */
-const lookup = "typeof G.FormData !== 'undefined' ? G.FormData : undefined";
+/** Lookups in files of axios that make Node.js load or build more than they are worth, and what they come to here. */
+const lookups = {
+  // Node.js loads its whole fetch.
+  'utils.js': ["typeof G.FormData !== 'undefined' ? G.FormData : undefined", 'undefined'],
+  // A table of all options of Node.js, to find an agent with a proxy of its own; src/http/transport.ts brings its agent.
+  'adapters/http.js': ['!process.allowedNodeEnvironmentFlags ||', 'true ||'],
+};
 
 /**
  * Ends the build when something is not where it was: after an update of axios or pino, the lists above want to be read again.
@@ -36,14 +48,14 @@ export const trim = {
   name: 'trim',
   setup(build) {
     /** @type {Set<string>} */
-    const left = new Set([...Object.keys(packages), ...Object.keys(files), lookup]);
+    const left = new Set([...Object.keys(packages), ...Object.keys(files), ...Object.keys(lookups)]);
 
     // The filters are expressions of Go, which have no flags.
     build.onResolve(
       { filter: new RegExp(`^(${Object.keys(packages).join('|')})$`) },
       ({ path, importer }) => {
-        // Of Node's own modules, only commander's use of them is known.
-        if (path.startsWith('node:') && !/[\\/]node_modules[\\/]commander[\\/]/u.test(importer))
+        const user = builtinsOf[path];
+        if (user !== undefined && !importer.replaceAll('\\', '/').includes(`/node_modules/${user}/`))
           return undefined;
         left.delete(path);
         return { path, namespace: 'trimmed' };
@@ -53,10 +65,11 @@ export const trim = {
 
     build.onLoad({ filter: /[\\/]axios[\\/]lib[\\/]/ }, ({ path }) => {
       const [, file] = path.replaceAll('\\', '/').split('/axios/lib/');
-      if (file === 'utils.js') {
-        const contents = readFileSync(path, 'utf8').replace(lookup, 'undefined');
-        if (!contents.includes(lookup) && contents.includes('FormDataCtor = undefined')) left.delete(lookup);
-        return { contents };
+      if (Object.hasOwn(lookups, file)) {
+        const [lookup, result] = lookups[file];
+        const contents = readFileSync(path, 'utf8');
+        if (contents.includes(lookup)) left.delete(file);
+        return { contents: contents.replace(lookup, result) };
       }
       if (!Object.hasOwn(files, file)) return undefined;
       left.delete(file);

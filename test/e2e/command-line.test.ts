@@ -151,7 +151,8 @@ describe('a broken installation', () => {
 
     expect(result).toMatchObject({ code: 70, stdout: '' });
     expect(result.stderr).toMatch(/^a bug in atp: please report it with this stack\n/);
-    expect(result.stderr).toContain(`Cannot find module '${join(home, 'dist', 'main-')}`);
+    expect(result.stderr).toContain("Cannot find module './main-");
+    expect(result.stderr).toContain(`\n- ${join(home, 'dist', 'cli.cjs')}\n`);
     expect(result.stderr).toMatch(/\n {4}at /);
     expect(simulator.ledger.entries).toEqual([]);
   });
