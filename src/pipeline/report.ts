@@ -81,7 +81,8 @@ export function summaryLine({ counts, calls, dryRun, exitCode }: Report): string
     .reverse()
     .flatMap((result) => (counts[result] ? [`${counts[result]} ${result}`] : []))
     .join(', ');
-  const words = `${counts['selected'] ?? 0} hosts selected${parts ? `: ${parts}` : ''}`;
+  const selected = counts['selected'] ?? 0;
+  const words = `${selected} ${selected === 1 ? 'host' : 'hosts'} selected${parts ? `: ${parts}` : ''}`;
   const spent = `calls: Detect ${calls.detect}, login ${calls.login}, Defender ${calls.atp}`;
   return `${dryRun ? 'dry run, nothing was written: ' : ''}${words}; ${spent}; exit code ${exitCode}`;
 }
