@@ -234,7 +234,7 @@ async function work(session: Session): Promise<RunResult> {
   /** Also while the run works, so that not even a killed one forgets the calls it made. */
   async function keep(): Promise<void> {
     await freshness.save(clock.now());
-    if (calls.atp > 0) await cache.write(pacerName(config), limiter.starts());
+    if (calls.atp > 0) await keepStarts(cache, config, limiter, clock.now());
   }
   const keeping = setInterval(() => void keep(), keepEveryMs).unref();
   try {
@@ -306,8 +306,22 @@ function pacerName({ atp }: Config): string {
   return `calls-${key.slice(0, 16)}`;
 }
 
+const hourMs = 3_600_000;
+
 /** Start times of the calls of earlier runs, by quota. */
 const KeptStarts = z.catch(z.record(z.string(), z.array(z.number())), {});
+
+/** Another run may have written the calls that it made for another Detect by the same application. */
+async function keepStarts(cache: Cache, config: Config, limiter: Limiter, now: number): Promise<void> {
+  const name = pacerName(config);
+  const merged = limiter.starts();
+  for (const [quota, starts] of Object.entries(KeptStarts.parse(await cache.read(name)))) {
+    const own = merged[quota] ?? [];
+    const others = starts.filter((start) => now - start < hourMs && start <= now && !own.includes(start));
+    merged[quota] = [...own, ...others].sort((one, other) => one - other);
+  }
+  await cache.write(name, merged);
+}
 
 async function createPacer(cache: Cache, config: Config, clock: Clock, deadline: number): Promise<Limiter> {
   const stored = KeptStarts.parse(await cache.read(pacerName(config)));

@@ -27,7 +27,7 @@ export async function run(
   about: { version: string; dryRun: boolean; calls: Record<Service, number> },
 ): Promise<RunResult> {
   const startedAt = context.clock.now();
-  const outcomes: HostOutcome[] = [];
+  let outcomes: HostOutcome[] = [];
   let fatal: unknown;
   try {
     const selected = await selectHosts(context);
@@ -38,14 +38,10 @@ export async function run(
 
     const requests = await resolveRequests(selected.filter(asks), context);
     const plans = await planAllRequests(requests, context);
-    outcomes.push(...(await applyRequests(requests, plans, context)));
+    outcomes = await applyRequests(requests, plans, context);
 
-    outcomes.push(
-      ...(await enrichAndFollow(
-        selected.filter((host) => !asks(host)),
-        context,
-      )),
-    );
+    const others = selected.filter((host) => !asks(host));
+    outcomes = outcomes.concat(await enrichAndFollow(others, context));
     await waitForActions(outcomes, context);
   } catch (error) {
     fatal = error;

@@ -12,8 +12,8 @@ import {
   readPage,
   type ListCall,
 } from './lists.ts';
-import { ActionReply, ActionType, AlertReply, MachineReply } from './reply.ts';
-import type { Alert, Machine, MachineAction } from './schema.ts';
+import { ActionReply, ActionType, AddressesReply, AlertReply, MachineReply } from './reply.ts';
+import type { Addresses, Alert, Machine, MachineAction } from './schema.ts';
 import type { TokenSource } from './token.ts';
 
 /** An isolation or a release to ask for. */
@@ -30,8 +30,8 @@ type Priority = NonNullable<AtpCall['priority']>;
 /** A page of Defender's inventory. */
 export interface MachinePage {
   machines: Machine[];
-  /** Records without a usable id, which were left out. */
-  unusable: number;
+  /** Where the records without a usable id are, which were left out. */
+  unusable: Addresses[];
   /** What to skip for the next page; undefined at the end. */
   next: number | undefined;
 }
@@ -167,8 +167,13 @@ export function createAtpClient(options: {
         items: [],
         next: undefined,
       };
-      const machines = items.flatMap((item) => MachineReply.safeParse(item).data ?? []);
-      return { machines, unusable: items.length - machines.length, next };
+      const page: MachinePage = { machines: [], unusable: [], next };
+      for (const item of items) {
+        const machine = MachineReply.safeParse(item).data;
+        if (machine) page.machines.push(machine);
+        else page.unusable.push(AddressesReply.safeParse(item).data ?? {});
+      }
+      return page;
     },
 
     async postAction({ machineId, type, comment, isolationType }) {

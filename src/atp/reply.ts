@@ -11,6 +11,14 @@ const machineId = z.string().check(z.regex(/^[0-9a-f]{40}$/iu), z.toLowerCase())
 /** A text, or null or nothing; another type makes the list it is in unreadable. */
 const textOrNothing = mapped(z.nullish(z.string()), (text) => text ?? undefined);
 
+const interfaces = z.catch(
+  optionalList(z.object({ ipAddress: textOrNothing, macAddress: textOrNothing })),
+  undefined,
+);
+
+/** Where a device is, of a record that cannot be read as a whole. */
+export const AddressesReply = z.object({ lastIpAddress: optionalText, ipAddresses: interfaces });
+
 /** A device record. Without a usable id it is none. */
 export const MachineReply = mapped(
   z.object({
@@ -28,10 +36,7 @@ export const MachineReply = mapped(
     mergedIntoMachineId: mapped(presentText, (id) => id?.toLowerCase()),
     isExcluded: z.catch(z.boolean(), false),
     machineTags: z.catch(optionalList(z.string()), undefined),
-    ipAddresses: z.catch(
-      optionalList(z.object({ ipAddress: textOrNothing, macAddress: textOrNothing })),
-      undefined,
-    ),
+    ipAddresses: interfaces,
   }),
   (record): Machine => {
     const { onboardingstatus, onboardingStatus, ipAddresses, ...rest } = record;

@@ -17,6 +17,9 @@ export interface Machine {
   ipAddresses: NetworkInterface[] | undefined;
 }
 
+/** Where a device is, as far as its record tells. */
+export type Addresses = Partial<Pick<Machine, 'lastIpAddress' | 'ipAddresses'>>;
+
 export interface NetworkInterface {
   ipAddress: string | undefined;
   macAddress: string | undefined;

@@ -53,16 +53,18 @@ export interface Fresh {
 /**
  * Works on one host in the order that makes its trigger tag the commit: the machine's context tags, the action in
  * Defender, the note, the remaining tags, the trigger tags. Killed anywhere, the next run completes it.
+ * @param onActed called when nothing more is to be asked of the machine
  */
 export async function applyHost(
   work: HostWork,
   fresh: Fresh,
   rules: Rules,
   run: RunContext,
+  onActed: () => void = () => undefined,
 ): Promise<HostOutcome> {
   const progress = startProgress(work.effects);
   try {
-    await applySteps(work, fresh, rules, run, progress);
+    await applySteps(work, fresh, rules, run, progress, onActed);
   } catch (error) {
     progress.effects.push(failureEffect(error, run, progress));
   }
@@ -75,6 +77,7 @@ async function applySteps(
   rules: Rules,
   run: RunContext,
   progress: HostProgress,
+  onActed: () => void,
 ): Promise<void> {
   const { look, enrich, request } = work;
   const hostId = work.selected.host.id;
@@ -105,6 +108,7 @@ async function applySteps(
     progress.effects.push(requested);
     progress.action = requested.action;
   }
+  onActed();
 
   const unread = enrich ? await readAlerts(look, run) : undefined;
   // A request that has its answer does not wait for alerts: acted on again, it could undo what people did since.

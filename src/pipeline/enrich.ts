@@ -23,8 +23,8 @@ export async function enrichAndFollow(
   selected: readonly SelectedHost[],
   run: RunContext,
 ): Promise<HostOutcome[]> {
-  const records = createActionList(selected);
   const now = run.clock.now();
+  const records = createActionList(selected, now);
   const wanting = new Set(selected.filter((host) => wantsMachine(host, run, now)));
   const inventory = await inventoryFor([...wanting], run, now);
   // Hosts that wait for Defender's quota hold up none of those that ask it nothing of their own.
@@ -32,9 +32,12 @@ export async function enrichAndFollow(
   const others = pLimit(hostsAtATime);
   return await Promise.all(
     selected.map((each) => {
-      const asks = wanting.has(each) && inventory?.confirmed(each.host) === undefined;
-      return (asks ? asking : others)(() =>
-        handleHost(each, { records, inventory }, run).finally(run.progress.done),
+      const wants = wanting.has(each);
+      const isAnswered = inventory?.confirmed(each.host) !== undefined && !isHeld(readTags(each.host.tags));
+      // Of hosts that were not asked about when it was read, the inventory knows nothing.
+      const shared = { records, inventory: wants ? inventory : undefined };
+      return (wants && !isAnswered ? asking : others)(() =>
+        handleHost(each, wants, shared, run).finally(run.progress.done),
       );
     }),
   );
@@ -74,17 +77,45 @@ async function inventoryFor(
   }
 }
 
+/** What the host's tags ask for at this moment. */
+interface Asked {
+  tags: string[];
+  state: TagState;
+  enrichTriggers: string[];
+  enrich: boolean;
+  follow: boolean;
+}
+
+/** @param wants its scores are a reason to enrich it: the last time is not recent enough. */
+async function readAsked(selected: SelectedHost, wants: boolean, run: RunContext): Promise<Asked> {
+  const tags = await run.detect.getTags(selected.host.id);
+  if (!tags) throw new HostGoneError(selected.host.id);
+  const state = readTags(tags);
+  const enrichTriggers = triggersAmong(tags, run.triggers.tags);
+  return {
+    tags,
+    state,
+    enrichTriggers,
+    enrich: enrichTriggers.length > 0 || (wants && selected.reasons.includes('tc')),
+    follow: selected.reasons.includes('pending') && isUnfinished(state),
+  };
+}
+
+/** Waiting for a quota can take minutes, in which the owner of a tag changes his mind. */
+const tagsHoldMs = 5_000;
+
 async function handleHost(
   selected: SelectedHost,
+  wants: boolean,
   { records, inventory }: Shared,
   run: RunContext,
 ): Promise<HostOutcome> {
-  const { host } = selected;
+  const { host, reasons } = selected;
   const context = watched(run, host.id);
   try {
     run.stop.throwIfAborted();
     const now = run.clock.now();
-    if (run.freshness.isFresh(selected, now)) {
+    if (!wants && !reasons.includes('pending')) {
       return outcomeWithout(selected, [unchangedEffect('its context is younger than enrich.maxAgeMinutes')]);
     }
     if (now > run.deadline) {
@@ -92,20 +123,22 @@ async function handleHost(
         deferredEffect('the time of this run was over; the next run does it', ExitCode.done),
       ]);
     }
-    const tags = await context.detect.getTags(host.id);
-    if (!tags) throw new HostGoneError(host.id);
-    const enrichTriggers = triggersAmong(tags, run.triggers.tags);
-    const enrich = enrichTriggers.length > 0 || selected.reasons.includes('tc');
-    const state = readTags(tags);
-    const follow = selected.reasons.includes('pending') && isUnfinished(state);
+    let asked = await readAsked(selected, wants, context);
     // The owner took the tag away while the search index still showed it.
-    if (!enrich && !follow) {
-      return outcomeWithout(selected, [unchangedEffect('the tag that selected it is gone')]);
-    }
+    if (!asked.enrich && !asked.follow) return outcomeWithout(selected, [unchangedEffect(tagIsGone)]);
 
-    const look = await lookAt(selected, tags, enrich, { records, inventory }, context);
+    const look = await lookAt(selected, asked.tags, asked.enrich, { records, inventory }, context);
     const owner = { brain: run.settings.brain, hostId: host.id };
-    const listed = isUnfinished(state) ? await records.read(state, context) : undefined;
+    const listed = isUnfinished(asked.state) ? await records.read(asked.state, context) : undefined;
+    if (run.clock.now() - now > tagsHoldMs) {
+      const { state: before, enrich: wasEnriched } = asked;
+      asked = await readAsked(selected, wants, context);
+      if (!asked.enrich && !asked.follow) return outcomeWithout(selected, [unchangedEffect(tagIsGone)]);
+      const isOther = asked.enrich !== wasEnriched || !isSameMachine(before, asked.state);
+      if (isOther) return outcomeWithout(selected, [deferredEffect(tagsHaveChanged)]);
+      look.tags = asked.tags;
+    }
+    const { tags, state, enrich, enrichTriggers } = asked;
     if (listed && 'unreadable' in listed && !enrich) {
       return outcomeWithout(selected, [
         deferredEffect(`its machine action could not be followed: ${listed.unreadable}`),
@@ -113,9 +146,9 @@ async function handleHost(
     }
     const known = listed && 'record' in listed ? listed.record : [];
     let effects = followEffects(tags, known, owner, now, look.corrected);
-    if (listed && effects.length === 0) {
-      // Not in the list of all: perhaps older than it reaches back. The machine's own record has the last word.
-      const own = await readRecordOf(context.atp, state.ids);
+    if (listed && effects.length === 0 && reachOf(state) === undefined) {
+      // Without a time, it may be older than the list of all reaches back.
+      const own = await readRecordOf(context.atp, state.ids, 'enrichment');
       if ('record' in own) effects = followEffects(tags, own.record, owner, now, look.corrected);
     }
     if (!enrich && effects.every((effect) => effect.result === 'unchanged')) {
@@ -126,6 +159,18 @@ async function handleHost(
   } catch (error) {
     return outcomeWithout(selected, [failureEffect(error, run)]);
   }
+}
+
+const tagIsGone = 'the tag that selected it is gone';
+const tagsHaveChanged = 'its tags changed while the run worked; the next run does it';
+
+/** Tells whether both call the same machine the host's, and both or neither call it held or unfinished. */
+function isSameMachine(one: TagState, other: TagState): boolean {
+  return (
+    one.ids.join() === other.ids.join() &&
+    isHeld(one) === isHeld(other) &&
+    isUnfinished(one) === isUnfinished(other)
+  );
 }
 
 /** The rules of a host that asks for nothing: none of them is ever tried. */
@@ -170,19 +215,23 @@ interface ActionList {
   read(state: TagState, run: RunContext): Promise<RecordRead>;
 }
 
-function createActionList(selected: readonly SelectedHost[]): ActionList {
-  const since = selected
-    .map(({ host }) => readTags(host.tags))
-    .filter((state) => isHeld(state) || isUnfinished(state))
-    .flatMap((state) => reachOf(state) ?? []);
-  const oldest = since.length > 0 ? Math.min(...since) : undefined;
+/** An action ends by itself after three days, and a machine's status tag can have lost its time: the list goes further back. */
+const longestOpenMs = 4 * 86_400_000;
+
+function createActionList(selected: readonly SelectedHost[], now: number): ActionList {
+  const states = selected.map(({ host }) => readTags(host.tags));
+  let oldest = states.some((state) => isUnfinished(state)) ? now - longestOpenMs : undefined;
+  for (const state of states) {
+    const reach = isHeld(state) || isUnfinished(state) ? reachOf(state) : undefined;
+    if (reach !== undefined) oldest = Math.min(oldest ?? reach, reach);
+  }
   let list: Promise<MachineAction[]> | undefined;
 
   return {
     async read(state, { atp }) {
-      const reach = reachOf(state);
+      const reach = isUnfinished(state) ? (reachOf(state) ?? now - longestOpenMs) : reachOf(state);
       if (oldest === undefined || reach === undefined || reach < oldest)
-        return await readRecordOf(atp, state.ids);
+        return await readRecordOf(atp, state.ids, 'enrichment');
       try {
         list ??= atp.listActionsSince(oldest);
         return { record: await list };

@@ -5,7 +5,7 @@ import type { SelectedHost } from './select.ts';
 
 /** When each host was last enriched and had its last turn, and since when it waits for one, remembered between runs. */
 export interface Freshness {
-  /** Hosts that only their scores selected, enriched so recently that nothing need be asked, and that still carry it. */
+  /** Hosts that only their scores selected, or an unfinished action beside them, enriched so recently that nothing need be asked, and that still carry it. */
   isFresh(selected: SelectedHost, now: number): boolean;
   enriched(hostId: number, now: number): void;
   /** The host had its turn, whatever came of it. */
@@ -59,7 +59,8 @@ export async function loadFreshness(cache: Cache, cacheKey: string, maxAgeMs: nu
     isFresh({ host, reasons }, now) {
       const { enriched: at } = of(host.id);
       return (
-        reasons.every((reason) => reason === 'tc') &&
+        reasons.includes('tc') &&
+        reasons.every((reason) => reason === 'tc' || reason === 'pending') &&
         at <= now &&
         now - at < maxAgeMs &&
         carriesContext(host.tags)

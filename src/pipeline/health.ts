@@ -22,7 +22,28 @@ export function createHealth(): Health {
   const ended = new Map<Service, GivenUpError>();
   const successes: Record<Service, number> = { detect: 0, login: 0, atp: 0 };
 
+  /** Until Defender has answered once, so few hosts ask it at a time that a large run does not try it in vain with all. */
+  let asking = 0;
+  const waiting: (() => void)[] = [];
+
   async function guarded<Value>(
+    service: Service,
+    hostId: number,
+    call: () => Promise<Value>,
+  ): Promise<Value> {
+    if (service !== 'atp') return await watchedCall(service, hostId, call);
+    while (successes.atp === 0 && asking >= hostsInARow && !ended.has('atp') && !ended.has('login'))
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    asking += 1;
+    try {
+      return await watchedCall(service, hostId, call);
+    } finally {
+      asking -= 1;
+      for (const proceed of waiting.splice(0)) proceed();
+    }
+  }
+
+  async function watchedCall<Value>(
     service: Service,
     hostId: number,
     call: () => Promise<Value>,

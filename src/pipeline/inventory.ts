@@ -1,9 +1,9 @@
 import type { AtpClient } from '../atp/client.ts';
-import type { Alert, Machine } from '../atp/schema.ts';
+import type { Addresses, Alert, Machine } from '../atp/schema.ts';
 import { chooseMachine, weigh, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
 import type { Host } from '../detect/schema.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, PostponedError } from '../errors.ts';
 
 /**
  * What Defender's inventory and alerts, read in bulk, say of some hosts, for the enrichment of a large run; nothing is
@@ -36,15 +36,16 @@ export async function readInventory(
   if (machines === undefined) return undefined;
   return {
     confirmed(host) {
-      const holders = machines.byAddress.get(host.lastSource ?? '') ?? [];
-      if (holders.filter(isLive).length !== 1) return undefined;
+      const address = host.lastSource ?? '';
+      const holders = machines.byAddress.get(address) ?? [];
+      if (holders.filter(isLive).length !== 1 || machines.unclear.has(address)) return undefined;
       // Records that are not live hold the address as well, and make no difference only where the choice makes none.
       const match = chooseMachine(host, holders);
       const isSure = match.kind === 'one' && match.finding.evidence === 'confirmed' && isLive(match.machine);
       return isSure ? { machine: match.machine, finding: match.finding } : undefined;
     },
     mayConfirm: (host) =>
-      machines.isIncomplete ||
+      machines.hasUnusable ||
       keysOfHost(host).some((key) =>
         machines.byKey.get(key)?.some((machine) => weigh(host, machine).evidence === 'confirmed'),
       ),
@@ -57,7 +58,9 @@ interface Machines {
   byAddress: Map<string, Machine[]>;
   byKey: Map<string, Machine[]>;
   /** Some records could not be read. */
-  isIncomplete: boolean;
+  hasUnusable: boolean;
+  /** Addresses of such records, which could make the only machine of two. */
+  unclear: Set<string>;
 }
 
 async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Machines | undefined> {
@@ -67,7 +70,8 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
     if (host.lastSource !== undefined) byAddress.set(host.lastSource, []);
     for (const key of keysOfHost(host)) byKey.set(key, []);
   }
-  let isIncomplete = false;
+  let hasUnusable = false;
+  const unclear = new Set<string>();
   let pagesLeft = Math.floor(hosts.length / hostsForPage);
   const seen = new Set<string>();
   for (let skip: number | undefined = 0; skip !== undefined; pagesLeft -= 1) {
@@ -82,10 +86,11 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
       for (const key of new Set(keysOfMachine(machine.computerDnsName ?? '', macs)))
         byKey.get(key)?.push(machine);
     }
-    isIncomplete ||= page.unusable > 0;
+    hasUnusable ||= page.unusable.length > 0;
+    for (const record of page.unusable) for (const address of addressesOf(record)) unclear.add(address);
     skip = seen.size > before ? page.next : undefined;
   }
-  return { byAddress, byKey, isIncomplete };
+  return { byAddress, byKey, hasUnusable, unclear };
 }
 
 function isLive(machine: Machine): boolean {
@@ -97,9 +102,9 @@ function isLive(machine: Machine): boolean {
   );
 }
 
-function addressesOf(machine: Machine): Set<string> {
-  const interfaces = (machine.ipAddresses ?? []).map(({ ipAddress }) => ipAddress);
-  return new Set([machine.lastIpAddress, ...interfaces].flatMap((address) => address || []));
+function addressesOf({ lastIpAddress, ipAddresses = [] }: Addresses): Set<string> {
+  const interfaces = ipAddresses.map(({ ipAddress }) => ipAddress);
+  return new Set([lastIpAddress, ...interfaces].flatMap((address) => address || []));
 }
 
 async function readAlerts(
@@ -107,7 +112,8 @@ async function readAlerts(
   now: number,
 ): Promise<Map<string, Alert[]> | 'unknown' | undefined> {
   const alerts = await atp.listAlertsSince(now - alertWindowMs).catch((error: unknown) => {
-    if (error instanceof ApiError) return undefined;
+    // Asked for by itself, each machine's alerts are another quota.
+    if (error instanceof ApiError || error instanceof PostponedError) return undefined;
     throw error;
   });
   if (alerts === undefined || alerts === 'unknown') return alerts;

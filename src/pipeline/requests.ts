@@ -69,12 +69,15 @@ export async function applyRequests(
   run: RunContext,
 ): Promise<HostOutcome[]> {
   const limit = pLimit(hostsAtATime);
-  const groups = groupByMachine(requests).map((group) =>
-    limit(async () => {
-      const outcomes = await applyGroup(group, plans, run);
-      group.forEach(run.progress.done);
-      return outcomes;
-    }),
+  const groups = groupByMachine(requests).map(
+    (group) =>
+      new Promise<HostOutcome[]>((resolve, reject) => {
+        // A host that has its answer and waits for alerts, whose quota is another, holds up no isolation.
+        const actThenLeave = (leave: () => void) => {
+          void applyGroup(group, plans, run, leave).then(resolve, reject).finally(leave);
+        };
+        void limit(() => new Promise<void>(actThenLeave));
+      }),
   );
   return (await Promise.all(groups)).flat();
 }
@@ -168,6 +171,7 @@ async function applyGroup(
   group: readonly Request[],
   { byHost, rules }: RequestPlans,
   run: RunContext,
+  onActed: () => void,
 ): Promise<HostOutcome[]> {
   const outcomes: HostOutcome[] = [];
   const ready: Ready[] = [];
@@ -194,9 +198,10 @@ async function applyGroup(
       // What was done for the host before it may have ended this host's own action.
       work.effects = workOf(request.selected, work.look, run).effects;
     }
-    outcomes.push(await applyReady(now, plan, opposed.get(request.selected.host.id), rules, run));
+    outcomes.push(await applyReady(now, plan, opposed.get(request.selected.host.id), rules, run, onActed));
     shared = work.look.record;
   }
+  group.forEach(run.progress.done);
   return outcomes;
 }
 
@@ -232,6 +237,7 @@ async function applyReady(
   opposed: string | undefined,
   rules: Rules,
   run: RunContext,
+  onActed: () => void,
 ): Promise<HostOutcome> {
   const { selected } = request;
   const kind = request.kinds.find((asked) => kinds.includes(asked));
@@ -246,7 +252,7 @@ async function applyReady(
   const flagTags = kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags;
   const triggers = triggersAmong(fresh.tags, flagTags);
   const full: HostWork = { ...work, ...(kind && plan ? { request: { kind, triggers, plan } } : {}) };
-  return await applyHost(full, fresh, rules, watched(run, selected.host.id));
+  return await applyHost(full, fresh, rules, watched(run, selected.host.id), onActed);
 }
 
 function isEnrichedAnyway(selected: SelectedHost, fresh: Fresh, run: RunContext): boolean {

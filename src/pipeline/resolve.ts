@@ -18,6 +18,7 @@ import {
 } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Host } from '../detect/schema.ts';
+import type { Priority } from '../http/limiter.ts';
 import type { Inventory } from './inventory.ts';
 import { ApiError, AppError, ExitCode } from '../errors.ts';
 
@@ -247,10 +248,14 @@ function doubt({ evidence, because }: Finding): string {
 }
 
 /** Reads the records of several ids of one machine; an outage makes the state unknown and is no reason to stop. */
-export async function readRecordOf(atp: AtpClient, machineIds: readonly string[]): Promise<RecordRead> {
+export async function readRecordOf(
+  atp: AtpClient,
+  machineIds: readonly string[],
+  priority: Priority = 'action',
+): Promise<RecordRead> {
   try {
     const lists = await Promise.all(
-      machineIds.map((machineId) => atp.listMachineActions(machineId, 'action')),
+      machineIds.map((machineId) => atp.listMachineActions(machineId, priority)),
     );
     return { record: lists.flat() };
   } catch (error) {

@@ -225,10 +225,15 @@ describe('getMachine', () => {
 });
 
 describe('listMachines', () => {
-  it('reads a page, and counts the records that are of no use', async () => {
-    const { atp, received, quotas } = await startDefender(list([record, {}, { id: 'x' }]));
+  it('reads a page, and tells where the records are that are of no use', async () => {
+    const lost = { id: 'x', lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] };
+    const { atp, received, quotas } = await startDefender(list([record, {}, lost]));
 
-    expect(await atp.listMachines(0)).toEqual({ machines: [machine], unusable: 2, next: undefined });
+    expect(await atp.listMachines(0)).toEqual({
+      machines: [machine],
+      unusable: [{}, { lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] }],
+      next: undefined,
+    });
     expect(received[0]?.url).toBe('/api/machines?$top=10000');
     expect(quotas).toEqual(['machines enrichment']);
   });
@@ -249,6 +254,6 @@ describe('listMachines', () => {
   it('takes 404 for an empty inventory', async () => {
     const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
-    expect(await atp.listMachines(0)).toEqual({ machines: [], unusable: 0, next: undefined });
+    expect(await atp.listMachines(0)).toEqual({ machines: [], unusable: [], next: undefined });
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { addFleet } from '../bench/fleet.ts';
 import type { Harness } from '../harness.ts';
 import type { HostReport } from '../../src/pipeline/report.ts';
 import type { SimArtifact } from '../simulator/hosts.ts';
@@ -146,3 +147,54 @@ function texts({ simulator: { world } }: Harness) {
     host.notes.map(({ note }) => note),
   ]);
 }
+
+it('does not answer for a host whose address a record has that cannot be read: it could make the only machine of two', async ({
+  start,
+}) => {
+  const harness = await start();
+  const { world } = harness.simulator;
+  const { host } = world.addPair({ tags: ['host_context'] });
+  world.addMachine({ lastIpAddress: host.last_source, overrides: { id: 'odd' } });
+  addFleet(world, { hosts: 45 });
+
+  const { code, report } = await harness.run(['--tag', 'host_context']);
+
+  const [first, ...others] = report?.hosts ?? [];
+  expect([code, first?.result]).toEqual([1, 'failed']);
+  expect(host.tags).toContain('host_context');
+  expect(others.map(({ result }) => result)).toEqual(Array(45).fill('enriched'));
+});
+
+it('takes nothing from a host whose hour ends while the run works, and which the inventory was not read for', async ({
+  start,
+}) => {
+  const harness = await start();
+  const { clock, simulator } = harness;
+  const { host } = simulator.world.addPair({ threat: 90, certainty: 90 });
+  await harness.run(['--tc', '75', '75']);
+  const tagsBefore = [...host.tags];
+  clock.advance(59.9 * minute);
+  addFleet(simulator.world, { hosts: 60 });
+
+  const { report } = await harness.run(['--tc', '75', '75'], {
+    before({ call }) {
+      if (call === 'machines') clock.advance(minute);
+    },
+  });
+
+  expect(report?.counts).toMatchObject({ enriched: 60, unchanged: 1 });
+  expect(host.tags).toEqual(tagsBefore);
+});
+
+it('reads the inventory also where the alerts are not to be had for half an hour', async ({ start }) => {
+  const harness = await start();
+  const { faults, ledger, world } = harness.simulator;
+  const kind = { status: 429, headers: { 'retry-after': '1800' } };
+  faults.add({ match: ({ call }) => call === 'alertlist', kind });
+  addFleet(world, { hosts: 60 });
+
+  const { code, report } = await harness.run(['--tag', 'host_context']);
+
+  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ enriched: 60 })]);
+  expect([ledger.count('machines'), ledger.count('findbyip')]).toEqual([1, 3]);
+});

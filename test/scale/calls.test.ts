@@ -93,3 +93,45 @@ it('isolates and releases by machines looked up afresh, however many hosts there
   expect(lookups.filter((path) => path.includes(`'${host.last_source ?? ''}'`))).toHaveLength(1);
   expect(ledger.of('isolate').map(({ path }) => path)).toEqual([`/api/machines/${machine.id}/isolate`]);
 });
+
+it('follows isolations of hosts with high scores by that one call as well, and leaves their context in peace for its hour', async ({
+  start,
+}) => {
+  const harness = await start();
+  const { ledger, world } = harness.simulator;
+  for (let n = 0; n < 12; n += 1) world.addPair({ tags: ['block'], threat: 90, certainty: 90 });
+  await harness.run(typicalLine);
+  harness.clock.advance(5 * 60_000);
+  ledger.clear();
+
+  const soon = await harness.run(typicalLine);
+  const callsSoon = defenderCalls(harness);
+  harness.clock.advance(61 * 60_000);
+  ledger.clear();
+  const later = await harness.run(typicalLine);
+
+  expect([soon.code, soon.report?.counts]).toEqual([0, expect.objectContaining({ unchanged: 12 })]);
+  expect(callsSoon).toEqual({ machineactions: 1 });
+  expect([later.code, defenderCalls(harness)]).toEqual([0, { machine: 12, machineactions: 1, alerts: 12 }]);
+});
+
+it.for(['that lost their times', 'that Defender does not list'])(
+  'follows 30 unfinished isolations %s by one call',
+  async (why, { start }) => {
+    const harness = await start();
+    const { ledger, world } = harness.simulator;
+    for (let n = 0; n < 30; n += 1) world.addPair({ tags: ['block'] });
+    await harness.run(typicalLine);
+    if (why === 'that Defender does not list') world.actions.clear();
+    else
+      for (const host of world.hosts.values())
+        world.untagHost(host.id, ...host.tags.filter((tag) => tag.startsWith('Manual block:')));
+    harness.clock.advance(5 * 60_000);
+    ledger.clear();
+
+    const { code, report } = await harness.run(typicalLine);
+
+    expect([code, report?.counts]).toEqual([0, expect.objectContaining({ unchanged: 30 })]);
+    expect(defenderCalls(harness)).toEqual({ machineactions: 1 });
+  },
+);

@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as z from 'zod';
-import { typicalLine } from '../bench/fleet.ts';
+import { addFleet, typicalLine } from '../bench/fleet.ts';
 import type { Harness } from '../harness.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import { defenderCalls, documented, it } from './rig.ts';
@@ -199,4 +202,91 @@ it('lets hosts whose work fails again and again go behind those that wait', asyn
   }
 
   expect(good.filter(({ tags }) => tags.includes('host_context'))).toEqual([]);
+});
+
+it.for(['500', 'reset-before'] as const)(
+  'gives Defender up at once when it is down (%s), however many hosts there are',
+  async (kind, { start }) => {
+    const harness = await start({ quotas: documented });
+    const { faults, world } = harness.simulator;
+    faults.add({ match: ({ service }) => service === 'atp', kind });
+    const fleet = addFleet(world, { hosts: 300 });
+
+    const { code, report } = await harness.run(['--tag', 'host_context']);
+
+    // Four attempts each: inventory, alerts, five hosts, and those that were let through meanwhile.
+    expect(report?.calls.atp).toBeLessThan(60);
+    expect(code).toBe(69);
+    const results = report?.hosts.map(({ result }) => result);
+    expect(results?.filter((result) => !['failed', 'deferred'].includes(result))).toEqual([]);
+    expect(results).toHaveLength(300);
+    expect(fleet.filter(({ tags }) => !tags.includes('host_context'))).toEqual([]);
+  },
+);
+
+it('leaves a host alone whose owner takes the tag away while it waits for the quota', async ({ start }) => {
+  const harness = await start({ quotas: documented });
+  const { ledger, world } = harness.simulator;
+  const last = addNameless(harness, 82).at(-1);
+  const tagsBefore = last?.tags.filter((tag) => tag !== 'host_context');
+
+  const { code, report } = await harness.run(['--tag', 'host_context'], {
+    before({ call }) {
+      if (call === 'findbyip' && ledger.count('findbyip') === 78 && last)
+        world.untagHost(last.id, 'host_context');
+    },
+  });
+
+  expect([code, report?.counts]).toEqual([0, expect.objectContaining({ enriched: 81, unchanged: 1 })]);
+  expect(report?.hosts.find(({ id }) => id === last?.id)).toMatchObject({
+    detail: 'the tag that selected it is gone',
+    tags: { added: [], removed: [] },
+    note: null,
+  });
+  expect(last?.tags).toEqual(tagsBefore);
+});
+
+it('forgets no call that a run for another Detect has written down meanwhile', async ({ start }) => {
+  const cacheDir = mkdtempSync(join(tmpdir(), 'atp-quota-'));
+  const harness = await start({ config: { cacheDir } });
+  addNameless(harness, 2);
+  await harness.run(['--tag', 'host_context']);
+  const name = readdirSync(cacheDir).find((file) => file.startsWith('calls-')) ?? '';
+  const file = join(cacheDir, name);
+  const others = Array.from({ length: 50 }, (_, n) => harness.clock.now() - 10_000 + n);
+  addNameless(harness, 3);
+
+  await harness.run(['--tag', 'host_context'], {
+    before({ call }) {
+      if (call === 'search') writeFileSync(file, JSON.stringify({ findbyip: others }), { mode: 0o600 });
+    },
+  });
+
+  const kept = z.object({ findbyip: z.array(z.number()) }).parse(JSON.parse(readFileSync(file, 'utf8')));
+  rmSync(cacheDir, { recursive: true });
+  expect(kept.findbyip).toEqual(kept.findbyip.toSorted((one, other) => one - other));
+  expect(kept.findbyip).toHaveLength(2 + 50 + 3);
+});
+
+it('loses nobody when Defender allows half of what it documents in an hour, and the next hour does the rest', async ({
+  start,
+}) => {
+  const harness = await start({ quotas: { perMinute: 100, perHour: 75 } });
+  const hosts = addNameless(harness, 90).filter((_, n) => n >= 60);
+  for (const { id } of hosts) harness.simulator.world.untagHost(id, 'host_context');
+  await harness.run(['--tag', 'host_context']);
+  harness.clock.advance(10 * minute);
+  for (const { id } of hosts) harness.simulator.world.tagHost(id, 'host_context');
+
+  const first = await harness.run(['--tag', 'host_context']);
+  harness.clock.advance(55 * minute);
+  const second = await harness.run(['--tag', 'host_context']);
+
+  expect(first.report?.counts).toMatchObject({ failed: 0 });
+  expect(first.report?.hosts.map(({ result }) => result)).toContain('deferred');
+  expect([second.code, second.report?.counts]).toEqual([
+    0,
+    expect.objectContaining({ failed: 0, deferred: 0 }),
+  ]);
+  expect(hosts.filter(({ tags }) => tags.includes('host_context'))).toEqual([]);
 });
