@@ -569,3 +569,19 @@ describe('a broken answer about one host', () => {
     for (const machine of blocked) expect(askedOf(simulator, machine)).toHaveLength(1);
   });
 });
+
+it('an isolation does not wait for the alerts of other hosts, whose quota may take half a minute', async ({
+  start,
+}) => {
+  const simulator = await start();
+  const headers = { 'retry-after': '30' };
+  simulator.faults.add({ match: ({ call }) => call === 'alerts', kind: { status: 429, headers } });
+  const pairs = Array.from({ length: 15 }, () => simulator.world.addPair({ tags: ['vip', 'block'] }));
+
+  const result = await run(simulator, typicalLine, { signalAfter: { ms: 8_000, signal: 'SIGTERM' } });
+
+  expect(result.code).toBe(143);
+  for (const { machine } of pairs) expect(askedOf(simulator, machine)).toHaveLength(1);
+  // The rest of their work is the next run's.
+  for (const { host } of pairs) expect(tagsOf(host).others).toEqual(['vip', 'block']);
+});
