@@ -9,13 +9,29 @@ export const sharedScene: Scene = {
   args: productionLine,
   config: {},
   sharesMachines: true,
+  // Whichever of two hosts comes through first asks for both of them.
+  twins: [
+    [/(isolation|release) by atp for host \d+ of `<brain>`, taken over for tag `/u, '$1 for tag `'],
+    [/; host \d+; tag (\w+); <run>; [^"]*"/u, '; host <one of two>; tag $1; <run>; <its name>"'],
+  ],
   build(stage) {
     const { pair, held } = stage;
     addTwin(stage, pair(1501, ['block'], {}, { protected: false }).host, ['block', 'second']);
     addTwin(stage, held(1503, ['unblock']).host, ['unblock', 'second']);
     pair(1505, ['block', 'unblock', 'host_context']);
     held(1506, ['block', 'unblock']);
-    addTwin(stage, pair(1507, ['block']).host, ['unblock', 'vip']);
+  },
+};
+
+/** Two hosts of one machine that ask for the opposite. */
+export const opposedScene: Scene = {
+  name: 'requests that contradict each other',
+  args: productionLine,
+  config: {},
+  sharesMachines: true,
+  contradictsItself: true,
+  build(stage) {
+    addTwin(stage, stage.pair(1507, ['block']).host, ['unblock', 'vip']);
   },
 };
 
