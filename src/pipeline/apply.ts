@@ -22,7 +22,7 @@ import {
   type WantedTags,
 } from '../decide/tags.ts';
 import type { Host } from '../detect/schema.ts';
-import { AppError, ExitCode, PostponedError } from '../errors.ts';
+import { AppError, AuthError, ExitCode, PostponedError } from '../errors.ts';
 import { perform, type Act, type ActEffect } from './act.ts';
 import type { RunContext } from './context.ts';
 import { updateNote } from './note-writer.ts';
@@ -88,7 +88,13 @@ async function applySteps(
   let tags = fresh.tags;
   if (enrich && look.corrected && look.resolution.kind === 'machine') {
     // Before another machine's id: a tag that still says isolated would hold the host for that machine.
-    progress.note = (await updateNote(hostId, look, false, progress.effects, run)).note;
+    const early = await updateNote(hostId, look, false, progress.effects, run);
+    progress.note = early.note;
+    // Once the tag is corrected, no run looks for the release again. A request does not wait for that line of the note.
+    if (early.postponed && (!request || early.postponed instanceof AuthError)) {
+      progress.effects.push(postponedEffect(`the note could not be written, ${comesBack}`, early.postponed));
+      return;
+    }
     const { slot, failure } = wantedTags(progress.effects, undefined, tags);
     tags = await write.change(tags, { slot, failure });
   }

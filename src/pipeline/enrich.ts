@@ -144,6 +144,12 @@ async function handleHost(
         deferredEffect(`its machine action could not be followed: ${listed.unreadable}`),
       ]);
     }
+    // Its trigger stays: a release that the record shows is to be told.
+    if (enrich && isHeld(state) && 'unreadable' in look.record) {
+      return outcomeWithout(selected, [
+        deferredEffect(`Defender's record of its machine could not be read: ${look.record.unreadable}`),
+      ]);
+    }
     const known = listed && 'record' in listed ? listed.record : [];
     let effects = followEffects(tags, known, owner, now, look.corrected);
     if (listed && effects.length === 0 && reachOf(state) === undefined) {

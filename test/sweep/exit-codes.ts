@@ -12,6 +12,11 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
+/** The request is not made again in this run. */
+export function isFinal(fault: FaultName): boolean {
+  return fault === '401' || fault === 'empty-200';
+}
+
 /** The request is carried out all the same; only its answer is lost. */
 const afterwards: readonly FaultName[] = ['reset-after', 'truncated', 'empty-200'];
 /** Calls that are not simply made again when their answer is lost. */

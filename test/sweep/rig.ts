@@ -19,8 +19,10 @@ export interface Scene {
   build(stage: Stage): void;
   /** Hosts of the scene are one machine, so that what is done for one depends on what became of the other. */
   sharesMachines?: boolean;
-  /** A host that cannot be read for a whole run leaves the other one's request to be met by itself: nobody knows of the first. */
+  /** A host that is not read in a run leaves the other one's request to be met by itself: nobody knows of the first. */
   contradictsItself?: boolean;
+  /** What is missing from the notes, and why, when they cannot be read or written for a whole run. */
+  lostNotes?: Twins;
   /** What a killed run may change in the words of its successor's notes, and why, is told where a scene has some. */
   twins?: Twins;
 }

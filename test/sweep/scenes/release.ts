@@ -4,12 +4,21 @@ import { productionLine } from './small.ts';
 
 /** Hosts that somebody wants back, by what is done about it. */
 export const releaseScenes: Scene[] = [
-  { name: 'releases', args: productionLine, config: {}, build: addReleased },
+  {
+    name: 'releases',
+    args: productionLine,
+    config: {},
+    build: addReleased,
+    // An unblock does not wait for the note to tell of a release before it.
+    lostNotes: [[/^note .*of 1307: - <300 minutes before> UTC: release by .*/u, '']],
+  },
   {
     name: 'releases of lost records',
     args: productionLine,
     config: {},
     build: addLostRecords,
+    // The tag tells that the release failed; why, only the log does.
+    lostNotes: [[/^note .*of 1322: .* refused: Defender no longer knows .*/u, '']],
     twins: [
       // The killed run has put the heir's id in place already.
       [/(of 1320: - \*\*Matched:\*\* by its id: tag)(?:, whose record was merged into .*)?$/, '$1'],
