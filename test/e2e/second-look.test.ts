@@ -574,3 +574,59 @@ it('reports the tags that were written when Detect refuses one of several', asyn
   });
   expect(tagsOf(host)).toEqual(tags(['host_context'], written));
 });
+
+describe('an isolated host whose machine was released in the portal', () => {
+  async function addReleased(harness: Harness): Promise<Pair> {
+    const pair = await addIsolated(harness);
+    const { world } = harness.simulator;
+    world.addAction({
+      machineId: pair.machine.id,
+      type: 'Unisolate',
+      status: 'Succeeded',
+      requestor: 'ann@contoso.example',
+      createdAt: harness.clock.now() - minutes(1),
+    });
+    world.tagHost(pair.host.id, 'host_context');
+    return pair;
+  }
+
+  it.for([
+    [
+      "Defender's record cannot be read",
+      'machineactions',
+      "Defender's record of its machine could not be read: ",
+    ],
+    [
+      'its note cannot be read',
+      'notes',
+      'the note could not be written, so the next run comes back to this host: ',
+    ],
+    [
+      'its note cannot be written',
+      'note-update',
+      'the note could not be written, so the next run comes back to ',
+    ],
+  ] as const)(
+    'keeps its trigger while %s, and is told of it by the next run',
+    async ([, call, detail], { start }) => {
+      const harness = await start();
+      const { host } = await addReleased(harness);
+      breakCall(harness, call, '500');
+      const before = tagsOf(host);
+
+      const broken = await harness.run(enrichLine);
+      const between = tagsOf(host);
+      harness.simulator.faults.clear();
+      harness.clock.advance(minutes(5));
+      const whole = await harness.run(enrichLine);
+
+      expect(broken.code).toBe(1);
+      expect(hostIn(broken, host.id)).toMatchObject({ detail: textWith(detail) });
+      expect(between).toEqual(before);
+      expect(whole.code).toBe(0);
+      expect(tagsOf(host).own).toContain('release: Succeeded');
+      expect(tagsOf(host).others).toEqual([]);
+      expect(ownNoteOf(host)).toContain('release by `ann@contoso.example`: Succeeded');
+    },
+  );
+});
