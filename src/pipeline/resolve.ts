@@ -9,6 +9,7 @@ import { ownAnswer, ownCancellation } from '../decide/request.ts';
 import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
 import {
   isHeld,
+  isOpenStatus,
   isUnfinished,
   minuteOf,
   minuteText,
@@ -85,7 +86,12 @@ export async function resolveHost(
     if ('unreadable' in record)
       return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
 
-    const context = { owner, newestOfKind: state.newest.release, now: resolver.now() };
+    const context = {
+      owner,
+      newestOfKind: state.newest.release,
+      newestBlock: state.newest.isolate,
+      now: resolver.now(),
+    };
     const wasCancelled = request === 'release' && ownCancellation(record.record, context) !== undefined;
     const isTold = state.slots.some(({ kind, status }) => kind === 'isolate' && status === 'Cancelled');
     const isAnswered = answerIn(request, record.record) !== undefined || (wasCancelled && !isTold);
@@ -94,9 +100,13 @@ export async function resolveHost(
       const byAddress = await resolveAndRead(host, state, request, resolver);
       if (machineIdOf(byAddress.resolution) === id) return { tags, corrected, ...byAddress };
     }
-    // An isolation that a killed run asked for is what a release is about, wherever the address leads.
-    const isAwaited =
-      !corrected && (answerIn('isolate', record.record) ?? answerIn('release', record.record));
+    // An isolation that a killed run asked for is what a release is about, wherever the address leads; and a release that
+    // is under way keeps a block. One that is over steers nothing: the machine may be another host's by now.
+    const opposite = answerIn(request === 'isolate' ? 'release' : 'isolate', record.record);
+    const isStanding =
+      opposite !== undefined &&
+      (isOpenStatus(opposite.status) || (request === 'release' && opposite.status === 'Succeeded'));
+    const isAwaited = isStanding && !corrected;
     if (isAnswered || isAwaited || wasCancelled)
       return { host, tags, corrected, ...(await resolveById(id, state, request, resolver, record)) };
   }
