@@ -92,7 +92,11 @@ export async function resolveHost(
       newestBlock: state.newest.isolate,
       now: resolver.now(),
     };
-    const wasCancelled = request === 'release' && ownCancellation(record.record, context) !== undefined;
+    const cancelled = request === 'release' ? ownCancellation(record.record, context) : undefined;
+    // One that a `Manual unblock:` tells of has had its trigger: what is asked for now is something new.
+    const wasCancelled =
+      cancelled !== undefined &&
+      minuteOf(cancelled.updatedAt ?? 0) > (state.newest.release ?? Number.NEGATIVE_INFINITY);
     const isTold = state.slots.some(({ kind, status }) => kind === 'isolate' && status === 'Cancelled');
     const isAnswered = answerIn(request, record.record) !== undefined || (wasCancelled && !isTold);
     if (isAnswered) {
@@ -206,17 +210,24 @@ async function resolveByAddress(
   let found = await atp.findByIp(ip, at, priority);
   if (found === 'stale') return none(stale);
   let match = chooseMachine(host, found);
+  let confirmedOnly = false;
   // A machine of that earlier time must be confirmed, so that nobody looks for one that is not there.
   const mayBeLate = now() - at < lateReportMs && (inventory?.mayConfirm(host) ?? true);
   if (found.length === 0 && mayBeLate) {
     found = await atp.findByIp(ip, at - earlierMs, priority);
-    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, true);
+    confirmedOnly = true;
+    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, confirmedOnly);
   }
   const heir = match.kind === 'one' ? match.machine.id : undefined;
-  const merged = found === 'stale' ? [] : found.filter((machine) => machine.mergedIntoMachineId === heir);
+  const candidates = found === 'stale' ? [] : found;
+  const merged = candidates.filter((machine) => machine.mergedIntoMachineId === heir);
+  const resolution = describe(match, ip, at);
   return {
     host,
-    resolution: describe(match, ip, at),
+    resolution:
+      resolution.kind === 'machine'
+        ? { ...resolution, choice: { found: candidates, confirmedOnly } }
+        : resolution,
     merged: heir === undefined ? [] : merged.map(({ id }) => id),
   };
 }
