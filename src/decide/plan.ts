@@ -3,7 +3,7 @@ import type { Host } from '../detect/schema.ts';
 import { ExitCode } from '../errors.ts';
 import type { Owner } from './comment.ts';
 import { checkGuardRails, type NeverRules, type Verdict } from './guard.ts';
-import { isSureEnough, weigh, type MatchPolicy } from './match.ts';
+import { chooseMachine, isSureEnough, weigh, type MatchPolicy } from './match.ts';
 import type { MachineRecord } from './record.ts';
 import { decideRequest, ownAnswer, type Decision } from './request.ts';
 import { machineIdOf, nameOf, type Resolution } from './resolution.ts';
@@ -224,5 +224,16 @@ export function judgeAgain(look: Look, fresh: Host, rules: Rules, now: number): 
     const reason = `what Detect knows of the host changed while the run worked: ${nameOf(resolution.machine)} is now ${finding.evidence} (${finding.because})`;
     return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
   }
+  if (!isStillChosen(resolution, fresh)) {
+    const reason = `what Detect knows of the host changed while the run worked: ${nameOf(resolution.machine)} is no longer the one machine that it can be`;
+    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
+  }
   return again;
+}
+
+/** Tells whether the host read afresh leads to the same one of the machines at its address. */
+function isStillChosen({ machine, choice }: Extract<Resolution, { kind: 'machine' }>, fresh: Host): boolean {
+  if (!choice) return true;
+  const match = chooseMachine(fresh, choice.found, choice.confirmedOnly);
+  return match.kind === 'one' && match.machine.id === machine.id;
 }

@@ -10,10 +10,17 @@ export function kindOf(action: MachineAction): RequestKind | undefined {
   return action.type === 'Unisolate' ? 'release' : undefined;
 }
 
-/** A record brought up to date with a later reading, which may show less: Defender lists actions late, and each by one id. */
+/**
+ * A record brought up to date with a later reading, which may show less: Defender lists actions late, and each by one id.
+ * An action that has ended does not open again: such a reading lags, or was made in a dry run, which only pretends to cancel.
+ */
 export function updatedRecord(record: MachineRecord, later: MachineRecord): MachineAction[] {
   const isShown = (action: MachineAction) => later.some(({ id }) => id === action.id);
-  return [...later, ...record.filter((action) => !isShown(action))];
+  const ended = record.filter(({ status }) => isEndStatus(status));
+  const current = later.map((action) =>
+    isOpenStatus(action.status) ? (ended.find(({ id }) => id === action.id) ?? action) : action,
+  );
+  return [...current, ...record.filter((action) => !isShown(action))];
 }
 
 function createdAt(action: MachineAction): number {

@@ -105,11 +105,20 @@ export function ownAnswer(
 /** The pending isolation that a run cancelled for the trigger now on the host before it was killed. */
 export function ownCancellation(
   record: MachineRecord,
-  { owner, newestOfKind, now }: Pick<RequestContext, 'owner' | 'newestOfKind' | 'now'>,
+  {
+    owner,
+    newestOfKind,
+    newestBlock,
+    now,
+  }: Pick<RequestContext, 'owner' | 'newestOfKind' | 'newestBlock' | 'now'>,
 ): MachineAction | undefined {
   const newest = newestFirst(record)[0];
   if (newest?.type !== 'Isolate' || newest.status !== 'Cancelled' || !isCancelledFor(newest, owner))
     return undefined;
+  // The host was blocked again since, and Defender does not list that isolation yet. A block that lies ahead tells nothing:
+  // the earlier tool wrote local time.
+  const isOfEarlierBlock = newestBlock !== undefined && minuteOf(newest.createdAt ?? 0) < newestBlock;
+  if (isOfEarlierBlock && newestBlock <= now) return undefined;
   const at = newest.updatedAt ?? 0;
   // The run may have been killed with all but the trigger written: for an hour that is not told from a new request.
   const isUnanswered = minuteOf(at) > (newestOfKind ?? -Infinity) || now - at < hourMs;

@@ -4,6 +4,12 @@ import type { Evidence } from './match.ts';
 import { code, type NoteFacts } from './note.ts';
 import { machineTags, noMachineTag, severalMachinesTag } from './tags.ts';
 
+/** The machines at a host's address, and whether one of them counts only when confirmed. */
+export interface Choice {
+  found: readonly Machine[];
+  confirmedOnly: boolean;
+}
+
 /** What looking for a host's machine came to. */
 export type Resolution =
   | {
@@ -14,6 +20,8 @@ export type Resolution =
       how: string;
       /** Both sides of the evidence with address and time, for a refusal. */
       claim: string;
+      /** What it was chosen from, where it was found by address. */
+      choice?: Choice | undefined;
     }
   /** The host is held by an `id:` tag whose record Defender no longer has. */
   | { kind: 'gone'; machineId: string }

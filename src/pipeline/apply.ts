@@ -235,6 +235,16 @@ function planNow(
     request.kind === 'isolate'
       ? judgeAgain({ ...look, tags: fresh.tags }, fresh.host ?? look.host, rules, now)
       : judgeRequest('release', { ...look, tags: fresh.tags }, rules, now);
+  // An isolation that was not planned was not counted against `maxPerRun`.
+  if (
+    request.kind === 'isolate' &&
+    mayIsolate(again) &&
+    request.plan.kind === 'go' &&
+    !mayIsolate(request.plan)
+  ) {
+    const reason = 'the state of the machine changed while the run worked';
+    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
+  }
   const isNew = request.plan.kind === 'refuse' && again.kind === 'go';
   return isNew ? request.plan : again;
 }

@@ -9,6 +9,7 @@ import { ownAnswer, ownCancellation } from '../decide/request.ts';
 import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
 import {
   isHeld,
+  isOpenStatus,
   isUnfinished,
   minuteOf,
   minuteText,
@@ -86,8 +87,17 @@ export async function resolveHost(
     if ('unreadable' in record)
       return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
 
-    const context = { owner, newestOfKind: state.newest.release, now: resolver.now() };
-    const wasCancelled = request === 'release' && ownCancellation(record.record, context) !== undefined;
+    const context = {
+      owner,
+      newestOfKind: state.newest.release,
+      newestBlock: state.newest.isolate,
+      now: resolver.now(),
+    };
+    const cancelled = request === 'release' ? ownCancellation(record.record, context) : undefined;
+    // One that a `Manual unblock:` tells of has had its trigger: what is asked for now is something new.
+    const wasCancelled =
+      cancelled !== undefined &&
+      minuteOf(cancelled.updatedAt ?? 0) > (state.newest.release ?? Number.NEGATIVE_INFINITY);
     const isTold = state.slots.some(({ kind, status }) => kind === 'isolate' && status === 'Cancelled');
     const isAnswered = answerIn(request, record.record) !== undefined || (wasCancelled && !isTold);
     if (isAnswered) {
@@ -95,9 +105,13 @@ export async function resolveHost(
       const byAddress = await resolveAndRead(host, state, request, resolver);
       if (machineIdOf(byAddress.resolution) === id) return { tags, corrected, ...byAddress };
     }
-    // An isolation that a killed run asked for is what a release is about, wherever the address leads.
-    const isAwaited =
-      !corrected && (answerIn('isolate', record.record) ?? answerIn('release', record.record));
+    // An isolation that a killed run asked for is what a release is about, wherever the address leads; and a release that
+    // is under way keeps a block. One that is over steers nothing: the machine may be another host's by now.
+    const opposite = answerIn(request === 'isolate' ? 'release' : 'isolate', record.record);
+    const isStanding =
+      opposite !== undefined &&
+      (isOpenStatus(opposite.status) || (request === 'release' && opposite.status === 'Succeeded'));
+    const isAwaited = isStanding && !corrected;
     if (isAnswered || isAwaited || wasCancelled)
       return { host, tags, corrected, ...(await resolveById(id, state, request, resolver, record)) };
   }
@@ -197,17 +211,24 @@ async function resolveByAddress(
   let found = await atp.findByIp(ip, at, priority);
   if (found === 'stale') return none(stale);
   let match = chooseMachine(host, found);
+  let confirmedOnly = false;
   // A machine of that earlier time must be confirmed, so that nobody looks for one that is not there.
   const mayBeLate = now() - at < lateReportMs && (inventory?.mayConfirm(host) ?? true);
   if (found.length === 0 && mayBeLate) {
     found = await atp.findByIp(ip, at - earlierMs, priority);
-    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, true);
+    confirmedOnly = true;
+    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, confirmedOnly);
   }
   const heir = match.kind === 'one' ? match.machine.id : undefined;
-  const merged = found === 'stale' ? [] : found.filter((machine) => machine.mergedIntoMachineId === heir);
+  const candidates = found === 'stale' ? [] : found;
+  const merged = candidates.filter((machine) => machine.mergedIntoMachineId === heir);
+  const resolution = describe(match, ip, at);
   return {
     host,
-    resolution: describe(match, ip, at),
+    resolution:
+      resolution.kind === 'machine'
+        ? { ...resolution, choice: { found: candidates, confirmedOnly } }
+        : resolution,
     merged: heir === undefined ? [] : merged.map(({ id }) => id),
   };
 }
