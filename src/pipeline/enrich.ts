@@ -221,12 +221,16 @@ interface ActionList {
   read(state: TagState, run: RunContext): Promise<RecordRead>;
 }
 
-/** An action ends by itself after three days, and a machine's status tag can have lost its time: the list goes further back. */
-const longestOpenMs = 4 * 86_400_000;
+const dayMs = 86_400_000;
+
+/** Where the list of all begins for a status tag that has lost its time: an action ends by itself after three days. */
+function beforeAnyOpen(now: number): number {
+  return (Math.floor(now / dayMs) - 4) * dayMs;
+}
 
 function createActionList(selected: readonly SelectedHost[], now: number): ActionList {
   const states = selected.map(({ host }) => readTags(host.tags));
-  let oldest = states.some((state) => isUnfinished(state)) ? now - longestOpenMs : undefined;
+  let oldest = states.some((state) => isUnfinished(state)) ? beforeAnyOpen(now) : undefined;
   for (const state of states) {
     const reach = isHeld(state) || isUnfinished(state) ? reachOf(state) : undefined;
     if (reach !== undefined) oldest = Math.min(oldest ?? reach, reach);
@@ -235,7 +239,7 @@ function createActionList(selected: readonly SelectedHost[], now: number): Actio
 
   return {
     async read(state, { atp }) {
-      const reach = isUnfinished(state) ? (reachOf(state) ?? now - longestOpenMs) : reachOf(state);
+      const reach = isUnfinished(state) ? (reachOf(state) ?? beforeAnyOpen(now)) : reachOf(state);
       if (oldest === undefined || reach === undefined || reach < oldest)
         return await readRecordOf(atp, state.ids, 'enrichment');
       try {
