@@ -36,7 +36,7 @@ function sceneOf(name: string, addHosts: (stage: Stage) => void): Scene {
       addHosts(stage);
     },
     // A block does not wait for the note to tell of a release before it.
-    lostNotes: [[/^note .*of 1207: - <300 minutes before> UTC: release by .*/u, '']],
+    lostNotes: [[/^note .*of (?:1207|1210): - <300 minutes before> UTC: release by .*/u, '']],
   };
 }
 

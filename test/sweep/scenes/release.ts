@@ -10,7 +10,7 @@ export const releaseScenes: Scene[] = [
     config: {},
     build: addReleased,
     // An unblock does not wait for the note to tell of a release before it.
-    lostNotes: [[/^note .*of 1307: - <300 minutes before> UTC: release by .*/u, '']],
+    lostNotes: [[/^note .*of (?:1307|1311): - <300 minutes before> UTC: release by .*/u, '']],
   },
   {
     name: 'releases of lost records',
