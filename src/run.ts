@@ -36,7 +36,7 @@ export async function run(
     const asks = (host: (typeof selected)[number]) =>
       host.reasons.includes('block') || host.reasons.includes('unblock');
 
-    const requests = await resolveRequests(selected.filter(asks), context);
+    const requests = await resolveRequests(selected.filter(asks), selected, context);
     const plans = await planAllRequests(requests, context);
     outcomes = await applyRequests(requests, plans, context);
 

@@ -7,7 +7,7 @@ import { chooseMachine, isSureEnough, weigh, type MatchPolicy } from './match.ts
 import type { MachineRecord } from './record.ts';
 import { decideRequest, ownAnswer, type Decision } from './request.ts';
 import { machineIdOf, nameOf, type Resolution } from './resolution.ts';
-import { isHeld, isUnfinished, readTags, type RequestKind } from './tags.ts';
+import { isHeld, isUnfinished, readTags, type RequestKind, type TagState } from './tags.ts';
 
 /** Defender's record of a machine, or why it could not be read: its state is then unknown. */
 export type RecordRead = { record: MachineRecord } | { unreadable: string };
@@ -25,6 +25,8 @@ export interface Look {
   /** A release that Defender's record shows and the tags do not know of; the host then went by its address. */
   corrected?: MachineAction | undefined;
   alerts?: Alert[] | 'unknown' | undefined;
+  /** What other hosts of the machine say of actions that have not ended: Defender may not list them yet. */
+  others?: TagState[] | undefined;
 }
 
 /** What the plan rests on beside the looks. */
@@ -89,19 +91,44 @@ function refuse(reason: string): RequestPlan {
   return { kind: 'refuse', reason, verdicts: [] };
 }
 
-/** What a host's tags say to a request, beside Defender's record. */
+/** What a host's tags say to a request, and those of other hosts of its machine, beside Defender's record. */
 export function requestContext(request: RequestKind, look: Look, { brain }: Rules, now: number) {
   const state = readTags(look.tags);
   const owner: Owner = { brain, hostId: look.host.id };
+  const others = look.others ?? [];
+  const openOfOthers = (kind: RequestKind) =>
+    others.filter((other) => isUnfinished(other, kind)).map((other) => other.newest[kind]);
   return {
     owner,
     newestOfKind: state.newest[request],
     unfinished: isUnfinished(state, request),
-    openRelease: isUnfinished(state, 'release') ? state.newest.release : undefined,
-    newestBlock: state.newest.isolate,
-    held: isHeld(state) && look.corrected === undefined,
+    openRelease: latest([
+      isUnfinished(state, 'release') ? state.newest.release : undefined,
+      ...openOfOthers('release'),
+    ]),
+    newestBlock: latest([state.newest.isolate, ...openOfOthers('isolate')]),
+    held:
+      (isHeld(state) && look.corrected === undefined) ||
+      others.some((other) => isUnfinished(other, 'isolate')),
     now,
   };
+}
+
+function latest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length > 0 ? Math.max(...known) : undefined;
+}
+
+/** What the tags of other hosts say that name one of these machine ids; of the hosts whose action has not ended. */
+export function othersUnfinished(
+  hostId: number,
+  machineIds: readonly string[],
+  unfinished: readonly { hostId: number; state: TagState }[],
+): TagState[] {
+  return unfinished
+    .filter((other) => other.hostId !== hostId)
+    .filter(({ state }) => state.ids.some((id) => machineIds.includes(id)))
+    .map(({ state }) => state);
 }
 
 function tooUnsure(request: RequestKind, look: Look, { match }: Rules): string | undefined {

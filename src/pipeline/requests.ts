@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import {
   opposedHosts,
+  othersUnfinished,
   planRequests,
   type Look,
   type RequestHost,
@@ -11,7 +12,7 @@ import { conflictEffect, deferredEffect, unchangedEffect } from '../decide/outco
 import { unknownGroups } from '../decide/guard.ts';
 import { updatedRecord } from '../decide/record.ts';
 import { machineIdOf } from '../decide/resolution.ts';
-import { isHeld, readTags, triggersAmong, type RequestKind } from '../decide/tags.ts';
+import { isHeld, isUnfinished, readTags, triggersAmong, type RequestKind } from '../decide/tags.ts';
 import { AppError, ExitCode, PostponedError } from '../errors.ts';
 import { applyHost, isById, type Fresh, type HostWork } from './apply.ts';
 import type { RunContext, Triggers } from './context.ts';
@@ -40,13 +41,25 @@ function kindsAsked(tags: readonly string[], { blockTags, unblockTags }: Trigger
   return kinds;
 }
 
-/** Finds the machines of the hosts that ask for an isolation or a release, and reads what Defender records of them. */
+/**
+ * Finds the machines of the hosts that ask for an isolation or a release, and reads what Defender records of them.
+ * @param all every selected host: one that only waits for its action may have asked for it on the same machine
+ */
 export async function resolveRequests(
   selected: readonly SelectedHost[],
+  all: readonly SelectedHost[],
   run: RunContext,
 ): Promise<Request[]> {
   const limit = pLimit(hostsAtATime);
-  return await Promise.all(selected.map((host) => limit(() => resolveRequest(host, run))));
+  const requests = await Promise.all(selected.map((host) => limit(() => resolveRequest(host, run))));
+  if (requests.length === 0) return requests;
+  const unfinished = all
+    .map(({ host }) => ({ hostId: host.id, state: readTags(host.tags) }))
+    .filter(({ state }) => isUnfinished(state));
+  for (const { look, selected: own } of requests) {
+    if (!('failed' in look)) look.others = othersUnfinished(own.host.id, look.machineIds, unfinished);
+  }
+  return requests;
 }
 
 /** What shall be done about each request, by host id, and the rules it was planned by. */
