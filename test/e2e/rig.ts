@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test as base, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test as base } from 'vitest';
 import type { SimAction } from '../simulator/actions.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
@@ -10,9 +10,6 @@ import type { SimMachine } from '../simulator/machines.ts';
 import { runAtp, type RunOptions, type RunResult } from '../simulator/run-atp.ts';
 import { isOwnTag } from '../simulator/own-forms.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
-
-// Every test starts a process, and many of these wait for most of their time: for the pauses before a call is repeated.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000, maxConcurrency: 8 });
 
 /** The production line that the README shows. */
 export const typicalLine = '--tag host_context --tc 75 75 --blocktag block --unblocktag unblock'.split(' ');

@@ -1,8 +1,5 @@
-import { expect, test as base, vi } from 'vitest';
+import { expect, test as base } from 'vitest';
 import { createHarness, type Harness } from '../harness.ts';
-
-// Some tests make a thousand requests and more, and the processors are shared with the tests of other files.
-vi.setConfig({ testTimeout: 60_000 });
 
 /** What Defender allows of each of its calls. */
 export const documented = { perMinute: 100, perHour: 1500 };
