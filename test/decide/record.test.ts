@@ -60,6 +60,16 @@ it('is brought up to date by a later reading, which may show less', () => {
   expect(updatedRecord([], [fresh])).toEqual([fresh]);
 });
 
+it('keeps the end of an action that a later reading shows open', () => {
+  const ended = buildAction({ id: 'one', status: 'Cancelled' });
+  const lagging = buildAction({ id: 'one', status: 'Pending' });
+  const failed = buildAction({ id: 'one', status: 'Failed' });
+
+  expect(updatedRecord([ended], [lagging])).toEqual([ended]);
+  expect(updatedRecord([lagging], [ended])).toEqual([ended]);
+  expect(updatedRecord([ended], [failed])).toEqual([failed]);
+});
+
 describe('the isolation in force', () => {
   it.each<[string, MachineAction[], string | undefined]>([
     ['nothing is recorded', [], undefined],

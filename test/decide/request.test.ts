@@ -302,7 +302,7 @@ describe('an unblock', () => {
   ])(
     'that has cancelled the isolation in a run that was killed is met by it: %s',
     (_, newestOfKind, now, met) => {
-      const context = { newestOfKind, now };
+      const context = { newestOfKind, newestBlock: undefined, now };
 
       expect(decide('release', [cancelledAtNoon], context)).toEqual(
         met ? { kind: 'cancelled', action: cancelledAtNoon } : nothingInForce,
@@ -312,6 +312,17 @@ describe('an unblock', () => {
       );
     },
   );
+
+  it.each<[string, number, boolean]>([
+    ['of its own minute', noon - hour, true],
+    ['of a later minute', noon - hour + minute, false],
+    ['of this minute', noon + 5 * minute, false],
+    ['that lies ahead, in local time', noon + 6 * minute, true],
+  ])('is met by the isolation cancelled for it, beside a newest block %s: %s', (_, newestBlock, met) => {
+    const context = { owner, newestOfKind: undefined, newestBlock, now: noon + 5 * minute };
+
+    expect(ownCancellation([cancelledAtNoon], context)).toBe(met ? cancelledAtNoon : undefined);
+  });
 
   it.each<[string, MachineAction[]]>([
     ['for another host', [{ ...cancelledAtNoon, cancellationComment: ownRelease.replace('472', '473') }]],
