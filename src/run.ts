@@ -29,6 +29,7 @@ export async function run(
   const startedAt = context.clock.now();
   let outcomes: HostOutcome[] = [];
   let fatal: unknown;
+  let rulesCode: ExitCode | undefined;
   try {
     const selected = await selectHosts(context);
     context.progress.expect(selected.length);
@@ -38,6 +39,7 @@ export async function run(
 
     const requests = await resolveRequests(selected.filter(asks), selected, context);
     const plans = await planAllRequests(requests, context);
+    rulesCode = plans.rules.groupsProblem?.exitCode;
     outcomes = await applyRequests(requests, plans, context);
 
     const others = selected.filter((host) => !asks(host));
@@ -56,7 +58,7 @@ export async function run(
     startedAt,
     finishedAt: now,
     outcomes: outcomes.sort((one, other) => one.report.id - other.report.id),
-    exitCodes: runExitCodes(context, fatal),
+    exitCodes: [...runExitCodes(context, fatal), ...(rulesCode === undefined ? [] : [rulesCode])],
   });
   return { report, outcomes, fatal };
 }

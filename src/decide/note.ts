@@ -126,11 +126,7 @@ export function keepMatch(lines: readonly string[], earlier: readonly string[], 
  */
 export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteEntry[] {
   const known = entries.find((other) =>
-    entry.action
-      ? other.action?.id === entry.action.id
-      : other.action === undefined &&
-        other.what === entry.what &&
-        Math.abs(entry.time - other.time) < sameEventMs,
+    entry.action ? other.action?.id === entry.action.id : isSameEvent(other, entries, entry),
   );
   if (!known) return [{ ...entry, time: minuteOf(entry.time) }, ...entries];
   return entries.map((other) =>
@@ -138,11 +134,23 @@ export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteE
   );
 }
 
+/** Tells whether an event was noted within the last hour, and no action was asked for since. */
+function isSameEvent(
+  noted: NoteEntry,
+  entries: readonly NoteEntry[],
+  event: Pick<NoteEntry, 'time' | 'what'>,
+): boolean {
+  return (
+    noted.action === undefined &&
+    noted.what === event.what &&
+    Math.abs(event.time - noted.time) < sameEventMs &&
+    entries.every((other) => other.action === undefined || other.time <= noted.time)
+  );
+}
+
 /** The time at which an event was noted, if a run that was interrupted within the last hour has noted it; else `now`. */
 export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: number): number {
-  const noted = entries.find(
-    (entry) => entry.action === undefined && entry.what === what && Math.abs(now - entry.time) < sameEventMs,
-  );
+  const noted = entries.find((entry) => isSameEvent(entry, entries, { time: now, what }));
   return noted?.time ?? now;
 }
 

@@ -71,8 +71,13 @@ export function buildReport(parts: {
     exitCode: worstExitCode([...parts.exitCodes, ...outcomes.flatMap((outcome) => outcome.exitCodes)]),
     counts,
     calls,
-    hosts: outcomes.map((outcome) => outcome.report),
+    hosts: outcomes.map(({ report }) => (dryRun ? withoutActionId(report) : report)),
   };
+}
+
+/** What a dry run would take over or ask for has no id in its report (spec, section 10). */
+function withoutActionId(report: HostReport): HostReport {
+  return report.action ? { ...report, action: { ...report.action, id: null } } : report;
 }
 
 /** The summary in one line: how many hosts came to which result. */

@@ -71,6 +71,8 @@ export interface RequestPlans {
 /** Plans all requests of a run before the first is done, so that guard rails and `maxPerRun` stop them in time. */
 export async function planAllRequests(requests: readonly Request[], run: RunContext): Promise<RequestPlans> {
   const rules = await loadRules(requests, run);
+  // Also where no isolation comes as far as that rule: whoever misspelt a group is to know.
+  if (rules.groupsProblem) run.log.warn(rules.groupsProblem.reason);
   const hosts = requests.map((request) => ({ ...request, hostId: request.selected.host.id }));
   return { byHost: planRequests(hosts, rules, run.clock.now()), rules };
 }
@@ -232,7 +234,12 @@ async function makeReady(
 ): Promise<Ready | HostOutcome> {
   const { selected, work, kinds } = request;
   if (!work) {
-    if (plan?.kind === 'conflict') return outcomeWithout(selected, [conflictEffect(plan.reason)]);
+    if (plan?.kind === 'conflict') {
+      // Its tags alone are a conflict; that it could not be read, for refused credentials perhaps, is told as well.
+      const { look } = request;
+      const unread = 'failed' in look ? [deferredEffect(look.failed, look.exitCode)] : [];
+      return outcomeWithout(selected, [conflictEffect(plan.reason), ...unread]);
+    }
     if (plan?.kind === 'defer') return outcomeWithout(selected, [deferredEffect(plan.reason, plan.exitCode)]);
     return outcomeWithout(selected, [deferredEffect('it could not be planned')]);
   }

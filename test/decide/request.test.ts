@@ -307,7 +307,7 @@ describe('an unblock', () => {
       expect(decide('release', [cancelledAtNoon], context)).toEqual(
         met ? { kind: 'cancelled', action: cancelledAtNoon } : nothingInForce,
       );
-      expect(ownCancellation([cancelledAtNoon], { owner, newestBlock: undefined, ...context })).toBe(
+      expect(ownCancellation([cancelledAtNoon], { owner, ...context })).toBe(
         met ? cancelledAtNoon : undefined,
       );
     },

@@ -4,7 +4,7 @@ import { it } from '../scale/rig.ts';
 import type { FaultKind } from '../simulator/faults.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import type { SimMachine } from '../simulator/machines.ts';
-import { asked, askedOf, hostIn, minutes, textWith } from './rig.ts';
+import { asked, askedOf, hostIn, minute, minutes, textWith } from './rig.ts';
 
 const line = ['--blocktag', 'block', '--unblocktag', 'unblock'];
 const week = minutes(7 * 24 * 60);
@@ -298,4 +298,56 @@ describe('a dry run over two hosts of one machine', () => {
       }
     },
   );
+});
+
+it('an unblock that finds nothing in force is told again within the hour, when a block came in between', async ({
+  start,
+}) => {
+  const harness = await start();
+  const { world } = harness.simulator;
+  const { host, machine } = world.addPair({ tags: ['unblock'] });
+  await harness.run(line);
+  harness.clock.advance(minutes(5));
+  world.tagHost(host.id, 'block');
+  await harness.run(line);
+  world.settleActions();
+  harness.clock.advance(minutes(2));
+  await harness.run(line);
+  world.portalRelease(machine.id);
+  harness.clock.advance(minutes(5));
+  const at = harness.clock.now();
+  world.tagHost(host.id, 'unblock');
+
+  await harness.run(line);
+
+  expect(host.tags).toContain(`Manual unblock:${minute(at)}`);
+});
+
+it('an exclusion group that Detect does not know is told, with 78, although no block comes as far as that rule', async ({
+  start,
+}) => {
+  const harness = await start();
+  harness.simulator.world.addHost({ tags: ['block'] });
+  const overrides = { isolation: { never: { groups: ['No such group'] } } };
+
+  const { code, stderr } = await harness.run(line, { overrides });
+
+  expect(code).toBe(78);
+  expect(stderr).toContain(
+    String.raw`no isolation in this run: isolation.never.groups names \"No such group\", which Detect does not know`,
+  );
+});
+
+it('refused credentials are told, with 77, also of a host whose two tags are a conflict', async ({
+  start,
+}) => {
+  const harness = await start();
+  const { faults, world } = harness.simulator;
+  const { host } = world.addPair({ tags: ['block', 'unblock'] });
+  faults.add({ match: ({ call }) => call === 'tags', kind: '401' });
+
+  const result = await harness.run(line);
+
+  expect(result.code).toBe(77);
+  expect(hostIn(result, host.id)).toMatchObject({ result: 'conflict' });
 });
