@@ -4,7 +4,6 @@ import { parseJson, type JsonObject } from '../simulator/json.ts';
 import type { Ledger } from '../simulator/ledger.ts';
 import type { Simulator, SimulatorOptions } from '../simulator/simulator.ts';
 import {
-  asked,
   contextOf,
   hostIn,
   it,
