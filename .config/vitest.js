@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    maxWorkers: 4,
+    maxWorkers: 3,
     isolate: false,
     maxConcurrency: 8,
     testTimeout: 120_000,

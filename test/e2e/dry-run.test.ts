@@ -3,17 +3,7 @@ import { describe, expect } from 'vitest';
 import { parseJson, type JsonObject } from '../simulator/json.ts';
 import type { Ledger } from '../simulator/ledger.ts';
 import type { Simulator, SimulatorOptions } from '../simulator/simulator.ts';
-import {
-  contextOf,
-  hostIn,
-  it,
-  minute,
-  minutes,
-  resultsOf,
-  run,
-  typicalLine,
-  textLike,
-} from './rig.ts';
+import { contextOf, hostIn, it, minute, minutes, resultsOf, run, typicalLine, textLike } from './rig.ts';
 
 const line = [...typicalLine, '--json'];
 const never = { osPlatforms: ['WindowsServer*'], names: ['dc*'] };
