@@ -111,7 +111,7 @@ async function handleHost(
   run: RunContext,
 ): Promise<HostOutcome> {
   const { host, reasons } = selected;
-  const context = watched(run, host.id);
+  const context = watched(run, host.id, 'enrichment');
   try {
     run.stop.throwIfAborted();
     const now = run.clock.now();

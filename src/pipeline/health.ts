@@ -9,10 +9,13 @@ export class GivenUpError extends AppError {
 
 const hostsInARow = 5;
 
+/** What a host asks the service for; see {@link createHealth}. */
+export type Use = 'request' | 'enrichment';
+
 /** Counts, per service, the hosts that failed in a row. */
 export interface Health {
   /** The same client for one host: its outages count against the service, and a service given up is not called. */
-  watch<Client extends object>(client: Client, service: Service, hostId: number): Client;
+  watch<Client extends object>(client: Client, service: Service, hostId: number, use?: Use): Client;
   givenUp(): boolean;
 }
 
@@ -22,16 +25,20 @@ export function createHealth(): Health {
   const ended = new Map<Service, GivenUpError>();
   const successes: Record<Service, number> = { detect: 0, login: 0, atp: 0 };
 
-  /** Until Defender has answered once, so few hosts ask it at a time that a large run does not try it in vain with all. */
+  /**
+   * Until Defender has answered once, so few hosts ask it for their context at a time that a large run does not try it in
+   * vain with all. An isolation or a release never waits for that.
+   */
   let asking = 0;
   const waiting: (() => void)[] = [];
 
   async function guarded<Value>(
     service: Service,
     hostId: number,
+    use: Use,
     call: () => Promise<Value>,
   ): Promise<Value> {
-    if (service !== 'atp') return await watchedCall(service, hostId, call);
+    if (service !== 'atp' || use === 'request') return await watchedCall(service, hostId, call);
     while (successes.atp === 0 && asking >= hostsInARow && !ended.has('atp') && !ended.has('login'))
       await new Promise<void>((resolve) => waiting.push(resolve));
     asking += 1;
@@ -79,13 +86,13 @@ export function createHealth(): Health {
   }
 
   return {
-    watch(client, service, hostId) {
+    watch(client, service, hostId, use = 'request') {
       return new Proxy(client, {
         get(target, key, receiver) {
           const method: unknown = Reflect.get(target, key, receiver);
           if (typeof method !== 'function') return method;
           return (...parameters: unknown[]) =>
-            guarded(service, hostId, async () => {
+            guarded(service, hostId, use, async () => {
               const answer: unknown = await Reflect.apply(method, target, parameters);
               return answer;
             });

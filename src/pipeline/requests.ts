@@ -16,6 +16,7 @@ import { isHeld, isUnfinished, readTags, triggersAmong, type RequestKind } from 
 import { AppError, ExitCode, PostponedError } from '../errors.ts';
 import { applyHost, isById, type Fresh, type HostWork } from './apply.ts';
 import type { RunContext, Triggers } from './context.ts';
+import type { Use } from './health.ts';
 import { followEffects } from './follow.ts';
 import { failureEffect, outcomeWithout } from './outcomes.ts';
 import type { HostOutcome } from './report.ts';
@@ -290,8 +291,8 @@ async function readAfresh(hostId: number, kinds: readonly RequestKind[], run: Ru
 }
 
 /** The run's context with clients that count failures against this host. */
-export function watched(run: RunContext, hostId: number): RunContext {
+export function watched(run: RunContext, hostId: number, use: Use = 'request'): RunContext {
   const detect = run.health.watch(run.detect, 'detect', hostId);
-  const atp = run.health.watch(run.atp, 'atp', hostId);
+  const atp = run.health.watch(run.atp, 'atp', hostId, use);
   return { ...run, detect, atp, writer: run.writerWith(detect, atp) };
 }
