@@ -1,10 +1,17 @@
+import type { Case } from './decide/case.ts';
+import { unknownGroups } from './decide/guard.ts';
+import { groupByMachine, planTargets, type Rules } from './decide/plan.ts';
 import { AppError, ExitCode, type Service } from './errors.ts';
 import { keepHeapSmall } from './heap.ts';
+import { applyTargets } from './pipeline/apply.ts';
 import type { RunContext } from './pipeline/context.ts';
 import { enrichAndFollow } from './pipeline/enrich.ts';
+import { putSiblingsRight } from './pipeline/follow.ts';
 import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts';
-import { applyRequests, planAllRequests, resolveRequests } from './pipeline/requests.ts';
+import { resolveAll } from './pipeline/requests.ts';
+import { createResolvers } from './pipeline/resolvers.ts';
 import { selectHosts } from './pipeline/select.ts';
+import { findSiblings } from './pipeline/siblings.ts';
 import { waitForActions } from './pipeline/wait.ts';
 
 /** From so many hosts on, a run is careful with memory. */
@@ -18,56 +25,90 @@ export interface RunResult {
   fatal: unknown;
 }
 
-/**
- * One run: select → resolve → plan → apply → report. Hosts with a block or unblock tag go through it together and
- * first; the others one by one after them.
- */
+/** What the hosts of a run came to, and what belongs to the run as a whole. */
+interface Done {
+  outcomes: HostOutcome[];
+  exitCodes: ExitCode[];
+  /** Hosts that Detect lists without an id: they are counted, and can be named nowhere else. */
+  nameless: number;
+}
+
+/** One run: select → resolve → plan → apply → report. */
 export async function run(
   context: RunContext,
   about: { version: string; dryRun: boolean; calls: Record<Service, number> },
 ): Promise<RunResult> {
   const startedAt = context.clock.now();
-  let outcomes: HostOutcome[] = [];
+  const done: Done = { outcomes: [], exitCodes: [], nameless: 0 };
   let fatal: unknown;
-  let rulesCode: ExitCode | undefined;
   try {
-    const selected = await selectHosts(context);
-    context.progress.expect(selected.length);
-    if (selected.length >= manyHosts) await keepHeapSmall();
-    const asks = (host: (typeof selected)[number]) =>
-      host.reasons.includes('block') || host.reasons.includes('unblock');
-
-    const requests = await resolveRequests(selected.filter(asks), selected, context);
-    const plans = await planAllRequests(requests, context);
-    rulesCode = plans.rules.groupsProblem?.exitCode;
-    outcomes = await applyRequests(requests, plans, context);
-
-    const others = selected.filter((host) => !asks(host));
-    outcomes = outcomes.concat(await enrichAndFollow(others, context));
-    await waitForActions(outcomes, context);
+    await runSteps(context, done);
   } catch (error) {
     fatal = error;
   }
   const now = context.clock.now();
-  for (const { report } of outcomes) {
+  for (const { report } of done.outcomes) {
     if (report.result === 'deferred') context.freshness.postponed(report.id, now);
     else if (report.result !== 'unchanged') context.freshness.served(report.id, now);
   }
-  const report = buildReport({
-    ...about,
-    startedAt,
-    finishedAt: now,
-    outcomes: outcomes.sort((one, other) => one.report.id - other.report.id),
-    exitCodes: [...runExitCodes(context, fatal), ...(rulesCode === undefined ? [] : [rulesCode])],
-  });
+  const outcomes = done.outcomes.toSorted((one, other) => one.report.id - other.report.id);
+  const exitCodes = [...runExitCodes(context, fatal), ...done.exitCodes];
+  const { nameless } = done;
+  const report = buildReport({ ...about, startedAt, finishedAt: now, outcomes, nameless, exitCodes });
   return { report, outcomes, fatal };
 }
 
-function runExitCodes({ stop, health }: RunContext, fatal: unknown): ExitCode[] {
+/** @param done filled as the run goes, so that what was done before an error is reported */
+async function runSteps(context: RunContext, done: Done): Promise<void> {
+  const { cases, nameless, isShort } = await selectHosts(context);
+  done.nameless = nameless.length;
+  if (isShort || nameless.length > 0) done.exitCodes.push(ExitCode.incomplete);
+  context.progress.expect(cases.length);
+  if (cases.length >= manyHosts) await keepHeapSmall();
+  const asking = cases.filter(({ asks, ended }) => asks.length > 0 && !ended);
+  const others = cases.filter((one) => !asking.includes(one));
+
+  const rules = await loadRules(asking, context);
+  if (rules.groupsProblem) done.exitCodes.push(rules.groupsProblem.exitCode);
+  const resolvers = createResolvers(cases, rules, context);
+  const resolved = await resolveAll(asking, resolvers, context);
+  const targets = planTargets(groupByMachine(resolved), rules, context.now());
+
+  const planned = targets.flatMap((target) => target.cases);
+  const siblings = await findSiblings(planned, others, resolvers, rules, context);
+  done.outcomes.push(...(await putSiblingsRight(siblings, rules, context)));
+  done.outcomes.push(...(await applyTargets(targets, rules, context)));
+  done.outcomes.push(...(await enrichAndFollow(others, resolvers, rules, context)));
+  done.outcomes = await waitForActions(done.outcomes, rules, context);
+}
+
+/** Verifies the exclusion groups, which only matters when somebody asks for an isolation. */
+async function loadRules(asking: readonly Case[], { settings, detect, log }: RunContext): Promise<Rules> {
+  const { brain, match, never, maxPerRun, endsAfterMs } = settings;
+  const rules: Rules = { brain, match, never, maxPerRun, endsAfterMs };
+  if (never.groups.length === 0 || !asking.some(({ asks }) => asks.includes('isolate'))) return rules;
+  const problem = (why: string, exitCode: ExitCode): Rules => {
+    const reason = `no isolation in this run: ${why}`;
+    // Also where no isolation comes as far as that rule: whoever misspelt a group is to know.
+    log.warn(reason);
+    return { ...rules, groupsProblem: { reason, exitCode } };
+  };
+  try {
+    const unknown = unknownGroups(never.groups, await detect.listGroupNames()).map((name) => `"${name}"`);
+    if (unknown.length === 0) return rules;
+    return problem(`isolation.never.groups names ${unknown.join(', ')}, which Detect does not know`, ExitCode.config);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const why = `the groups that isolation.never.groups names could not be looked up (${error.message})`;
+    return problem(why, error.exitCode === ExitCode.unavailable ? ExitCode.incomplete : error.exitCode);
+  }
+}
+
+function runExitCodes({ stop, breaker }: RunContext, fatal: unknown): ExitCode[] {
   const codes: ExitCode[] = [];
   const reason: unknown = stop.aborted ? stop.reason : undefined;
   if (reason instanceof AppError) codes.push(reason.exitCode);
-  if (health.givenUp()) codes.push(ExitCode.unavailable);
+  if (breaker.givenUp()) codes.push(ExitCode.unavailable);
   if (fatal !== undefined && !stop.aborted)
     codes.push(fatal instanceof AppError ? fatal.exitCode : ExitCode.bug);
   return codes;

@@ -1,4 +1,5 @@
-import { minuteOf, minuteText } from './tags.ts';
+import { cleanText } from '../clean.ts';
+import { isEndStatus, minuteOf, minuteText } from './tags.ts';
 
 /** First line of the program's own note, by which it is found again. */
 export const noteTitle = '## Microsoft Defender for Endpoint (atp)';
@@ -14,7 +15,12 @@ const alertsLabel = 'Alerts & severity';
 const alertsStart = `- **${alertsLabel}:** `;
 const alertsLineForm = /^- \*\*Alerts (&|&amp;) severity:\*\* /mu;
 const factLabels = ['Machine', 'Matched', alertsLabel, 'Portal'] as const;
-const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*?)(?:: ([A-Za-z]+), action ([0-9A-Za-z-]+))?$/u;
+const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*)$/su;
+/** How a line about an action ends: its state, when an isolation ends by itself, its id. */
+const actionForm =
+  /: ([A-Za-z]+)(?: until (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC)?, action ([0-9A-Za-z-]{1,64})$/u;
+/** Longer than any such end: only so much of a line is looked at. */
+const longestActionEnd = 180;
 const endForm = /^_Kept up to date by atp\. Add your own text below this line\._/mu;
 const sameEventMs = 3_600_000;
 
@@ -24,7 +30,14 @@ export interface NoteEntry {
   time: number;
   what: string;
   /** The machine action and its state, where there is one. */
-  action?: { id: string; status: string } | undefined;
+  action?: NoteAction | undefined;
+}
+
+export interface NoteAction {
+  id: string;
+  status: string;
+  /** When Defender lifts an isolation by itself, as the history tags print a time. */
+  until?: string | undefined;
 }
 
 /** What an enrichment found; one line each. */
@@ -48,6 +61,11 @@ export interface NoteParts {
 /** A text from elsewhere as a code span: it cannot become a link, a heading or a line of its own. */
 export function code(text: string): string {
   return `\`${text.replaceAll('`', "'").replaceAll(/\s+/gu, ' ')}\``;
+}
+
+/** A sentence with words of others in it: one line, and no mark of Markdown. */
+export function plainWords(text: string, longest: number): string {
+  return cleanText(text, longest).replaceAll(/[<>[\]`*|\\]/gu, ' ');
 }
 
 /** Tells whether a note is the program's own. */
@@ -74,11 +92,21 @@ export function parseNote(text: string): NoteParts {
 }
 
 function parseEntry(line: string): NoteEntry | undefined {
-  const [, minute, what, status, id] = entryForm.exec(line) ?? [];
-  if (minute === undefined || what === undefined) return undefined;
+  const [, minute, text] = entryForm.exec(line) ?? [];
+  if (minute === undefined || text === undefined) return undefined;
   const time = Date.parse(`${minute.replace(' ', 'T')}:00Z`);
   if (Number.isNaN(time)) return undefined;
-  return status !== undefined && id !== undefined ? { time, what, action: { id, status } } : { time, what };
+  const end = text.slice(-longestActionEnd);
+  const [tail = '', status, until, id] = actionForm.exec(end) ?? [];
+  if (status === undefined || id === undefined) return { time, what: text };
+  const what = text.slice(0, text.length - tail.length);
+  return { time, what, action: until === undefined ? { id, status } : { id, status, until } };
+}
+
+/** Words that end like a line about an action would be read as one. */
+function unlikeAnAction(what: string): string {
+  const tail = actionForm.exec(what.slice(-longestActionEnd))?.[0];
+  return tail === undefined ? what : `${what.slice(0, what.length - tail.length)} ${tail.slice(2)}`;
 }
 
 function unescapeIfEscaped(text: string): string {
@@ -128,7 +156,7 @@ export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteE
   const known = entries.find((other) =>
     entry.action ? other.action?.id === entry.action.id : isSameEvent(other, entries, entry),
   );
-  if (!known) return [{ ...entry, time: minuteOf(entry.time) }, ...entries];
+  if (!known) return [{ ...entry, what: unlikeAnAction(entry.what), time: minuteOf(entry.time) }, ...entries];
   return entries.map((other) =>
     other === known && entry.action ? { ...other, action: entry.action } : other,
   );
@@ -142,7 +170,7 @@ function isSameEvent(
 ): boolean {
   return (
     noted.action === undefined &&
-    noted.what === event.what &&
+    noted.what === unlikeAnAction(event.what) &&
     Math.abs(event.time - noted.time) < sameEventMs &&
     entries.every((other) => other.action === undefined || other.time <= noted.time)
   );
@@ -155,16 +183,17 @@ export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: nu
 }
 
 /** Gives every action among the entries the state that Defender records for it. */
-export function syncEntries(
-  entries: readonly NoteEntry[],
-  record: readonly { id: string | null; status: string }[],
-): NoteEntry[] {
+export function syncEntries(entries: readonly NoteEntry[], record: readonly NoteAction[]): NoteEntry[] {
+  const states = new Map(record.map((action) => [action.id, action]));
   return entries.map((entry) => {
-    const recorded = record.find((action) => action.id === entry.action?.id);
-    return recorded && entry.action
-      ? { ...entry, action: { id: entry.action.id, status: recorded.status } }
-      : entry;
+    const action = states.get(entry.action?.id ?? '');
+    return action ? { ...entry, action } : entry;
   });
+}
+
+/** Ids of the actions whose end is told. */
+export function endsToldIn(entries: readonly NoteEntry[]): string[] {
+  return entries.flatMap(({ action }) => (action && isEndStatus(action.status) ? action.id : []));
 }
 
 /** The note's text, with the oldest entries left out where it would grow too long; nothing when even that is too long. */
@@ -188,7 +217,13 @@ export function renderNote(parts: NoteParts): string | undefined {
 }
 
 function entryLine({ time, what, action }: NoteEntry): string {
-  return `- ${minuteText(time)} UTC: ${what}${action ? `: ${action.status}, action ${action.id}` : ''}`;
+  return `- ${minuteText(time)} UTC: ${what}${action ? actionEnd(action) : ''}`;
+}
+
+function actionEnd({ id, status, until }: NoteAction): string {
+  // What was never in force ends at no time.
+  const isRunning = until !== undefined && (status === 'Succeeded' || !isEndStatus(status));
+  return `: ${status}${isRunning ? ` until ${until} UTC` : ''}, action ${id}`;
 }
 
 /** Tells whether two texts of a note are the same, whatever Detect does to line ends, blanks at the end and HTML characters. */

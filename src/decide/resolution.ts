@@ -1,13 +1,15 @@
 import type { Alert, Machine } from '../atp/schema.ts';
 import { cleanText } from '../clean.ts';
 import type { Evidence } from './match.ts';
-import { code, type NoteFacts } from './note.ts';
+import { code, plainWords, type NoteFacts } from './note.ts';
 import { machineTags, noMachineTag, severalMachinesTag } from './tags.ts';
 
 /** The machines at a host's address, and whether one of them counts only when confirmed. */
 export interface Choice {
   found: readonly Machine[];
   confirmedOnly: boolean;
+  /** MAC addresses that several machines of the run have. */
+  sharedMacs: ReadonlySet<string>;
 }
 
 /** What looking for a host's machine came to. */
@@ -32,6 +34,11 @@ export type Resolution =
 export function machineIdOf(resolution: Resolution): string | undefined {
   if (resolution.kind === 'machine') return resolution.machine.id;
   return resolution.kind === 'gone' ? resolution.machineId : undefined;
+}
+
+/** Tells whether a machine was found by the id in the host's tag. */
+export function isById(found: Resolution): boolean {
+  return found.kind === 'gone' || (found.kind === 'machine' && found.evidence === 'by id');
 }
 
 /** A machine's name for a person; its id where it has none. */
@@ -82,7 +89,7 @@ export function noteFacts(
       ];
       return {
         machine: words.join(', '),
-        matched: cleanText(resolution.how, 500).replaceAll(/[<>[\]`*|\\]/gu, ' '),
+        matched: plainWords(resolution.how, 500),
         alerts: alerts === undefined || alerts === 'unknown' ? 'unknown' : alertWords(alerts),
         portal: `${portal.url}/machines/v2/${machine.id}?tid=${encodeURIComponent(portal.tenantId)}`,
       };

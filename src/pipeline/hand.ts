@@ -1,0 +1,77 @@
+import type { Case } from '../decide/case.ts';
+import {
+  changeTags,
+  isEmptyChange,
+  withChange,
+  type TagChange,
+  type WantedTags,
+} from '../decide/tag-change.ts';
+import { PostponedError } from '../errors.ts';
+import type { RunContext } from './context.ts';
+import type { Written } from './outcome.ts';
+import type { RefusedTag } from './writer.ts';
+
+/** The hand that writes to one host, and remembers what it wrote. */
+export interface Hand {
+  /** The host's tags, with what was changed since they were read. */
+  tags(): readonly string[];
+  /** What was written so far, for the report. */
+  written(): Written;
+  /** A host is begun with its first write: rejects with a PostponedError when the time of the run is over by then. */
+  begin(): void;
+  /** Makes the host's own tags what is wanted, and takes trigger tags off; returns the tags that Detect refuses. */
+  change(wanted: WantedTags, triggers?: readonly string[]): Promise<RefusedTag[]>;
+  /** Puts tags that the host has already once more: whoever may not write learns it now. */
+  putAgain(tags: readonly string[]): Promise<RefusedTag[]>;
+  /** Reads the host's tags once, mends them, and returns what they still lack. */
+  confirm(): Promise<TagChange>;
+  noteDone(note: Written['note']): void;
+}
+
+/** Makes the hand for a host whose tags were read right before. */
+export function createHand({ host, tags }: Case, run: RunContext): Hand {
+  const { writer, clock, deadline } = run;
+  let current: readonly string[] = tags;
+  let hasBegun = false;
+  let all: TagChange = { add: [], remove: [] };
+  let note: Written['note'] = null;
+  const done = { add: new Set<string>(), remove: new Set<string>() };
+
+  function begin(): void {
+    if (!hasBegun && clock.now() > deadline)
+      throw new PostponedError('the time of this run was over; the next run does it');
+    hasBegun = true;
+  }
+
+  async function apply(change: TagChange): Promise<RefusedTag[]> {
+    if (isEmptyChange(change)) return [];
+    begin();
+    const refused = await writer.changeTags(host.id, change, (how, tag) => void done[how].add(tag));
+    const add = change.add.filter((tag) => refused.every((each) => each.tag !== tag));
+    all = {
+      add: [...all.add.filter((tag) => !change.remove.includes(tag)), ...add],
+      remove: [...all.remove.filter((tag) => !add.includes(tag)), ...change.remove],
+    };
+    current = withChange(current, { add, remove: change.remove });
+    return refused;
+  }
+
+  return {
+    tags: () => current,
+    written: () => ({ added: [...done.add], removed: [...done.remove], note }),
+    begin,
+    change(wanted, triggers = []) {
+      const { add, remove } = changeTags(current, wanted, run.now());
+      return apply({ add, remove: [...remove, ...triggers] });
+    },
+    async putAgain(again) {
+      begin();
+      return await writer.changeTags(host.id, { add: again, remove: [] });
+    },
+    confirm: () => (isEmptyChange(all) ? Promise.resolve(all) : writer.confirmTags(host.id, all)),
+    noteDone(next) {
+      const wasWritten = note === 'created' || (note === 'updated' && next === 'unchanged');
+      if (!wasWritten) note = next;
+    },
+  };
+}
