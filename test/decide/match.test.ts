@@ -141,6 +141,41 @@ describe('the evidence that a machine is the host', () => {
       'conflict',
       'Detect knows this host as FINANCE-LAPTOP- (dhcp)',
     ],
+    [
+      'a computer account that is cut at fifteen characters',
+      { artifacts: artifacts('kerberos WORKSTATION-FIN$') },
+      { computerDnsName: 'workstation-finance-07.contoso.example', ...noMacs },
+      'confirmed',
+      'name WORKSTATION-FIN$ (kerberos)',
+    ],
+    [
+      'the principal of a host in Kerberos',
+      { artifacts: artifacts('kerberos host/laptop-7.contoso.example@CONTOSO.EXAMPLE') },
+      noMacs,
+      'confirmed',
+      'name host/laptop-7.contoso.example@CONTOSO.EXAMPLE (kerberos)',
+    ],
+    [
+      'a computer account behind its domain',
+      { artifacts: artifacts('windows_defender_name CORP\\LAPTOP-7$') },
+      noMacs,
+      'confirmed',
+      'name CORP\\LAPTOP-7$ (windows_defender_name)',
+    ],
+    [
+      'a name that one side writes in NFC and the other in NFD',
+      { artifacts: artifacts('dhcp b\u00fcro-7') },
+      { computerDnsName: 'BU\u0308RO-7.contoso.example', ...noMacs },
+      'confirmed',
+      'name b\u00fcro-7 (dhcp)',
+    ],
+    [
+      'names that DHCP made of the address on both sides',
+      { artifacts: artifacts('dhcp dhcp-10-1-2-3', 'dns 3.2.1.10.in-addr.arpa') },
+      { computerDnsName: 'dhcp-10-1-2-3.contoso.example', ...noMacs },
+      'ip only',
+      'no name to compare and no MAC address in common',
+    ],
     ['nothing to compare', {}, {}, 'ip only', 'no name to compare and no MAC address in common'],
     [
       'a reverse DNS name that is another: it never contradicts',
@@ -407,6 +442,22 @@ describe('several records of one name', () => {
       [
         { ...active, computerDnsName: 'IP-10.1.2.3' },
         { ...stale, computerDnsName: 'IP-10.1.2.3' },
+      ],
+      [machineId, otherId],
+    ],
+    [
+      'names are one whatever their Unicode form',
+      [
+        { ...active, computerDnsName: 'b\u00fcro-7.contoso.example' },
+        { ...stale, computerDnsName: 'BU\u0308RO-7.contoso.example' },
+      ],
+      machineId,
+    ],
+    [
+      'names that DHCP made of an address are never one',
+      [
+        { ...active, computerDnsName: 'dhcp-10-1-2-3' },
+        { ...stale, computerDnsName: 'dhcp-10-1-2-3' },
       ],
       [machineId, otherId],
     ],

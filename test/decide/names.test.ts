@@ -9,7 +9,6 @@ import {
   isHollowName,
   keysOfHost,
   keysOfMachine,
-  namesAgree,
   normalMac,
   supportingNames,
 } from '../../src/decide/names.ts';
@@ -43,6 +42,33 @@ it.each([
   'ip-2001-db8--17',
   'ip-2001-db8-0-0-0-0-0-17.contoso.example',
   'IP_fe80--1',
+  'dhcp-10-5-0-12',
+  'DHCP-010-005-000-012.contoso.example',
+  'dhcp10.5.0.12',
+  'dhcp_10_5_0_12',
+  'host-10-1-2-3.contoso.example',
+  'vpn-10-1-2-3.contoso.example',
+  'pool-10-1-2-3.fabrikam.example',
+  'dhcp-2001-db8--17',
+  '10-1-2-3',
+  '10-1-2-3.dynamic.fabrikam.example',
+  '10.1.2.3.contoso.example',
+  '3.2.1.10.in-addr.arpa',
+  '3.2.1.10.IN-ADDR.ARPA.',
+  '7.1.0.0.8.b.d.0.1.0.0.2.ip6.arpa',
+  'IP-10.1.2.3$',
+  'host/10.1.2.3',
+  'host/fe80::1',
+  'host/ip-10-1-2-3.contoso.example@CONTOSO.EXAMPLE',
+  'CORP\\IP-10.1.2.3$',
+  'localhost$@CONTOSO.EXAMPLE',
+  'CORP\\localhost$',
+  'host/localhost.localdomain',
+  '$@CONTOSO.EXAMPLE',
+  '@CONTOSO.EXAMPLE',
+  'CORP\\',
+  'host/',
+  'fe80::1%eth0',
 ])('finds nobody behind the name %j', (name) => {
   expect(isHollowName(name)).toBe(true);
 });
@@ -69,6 +95,12 @@ it.each([
   'VMAL #2 windows 10.250.50.128 (endo-kao128)',
   '10',
   '10.1.2',
+  'dhcp-17',
+  'dhcp-10-5-0',
+  'dhcp-10-5-0-512',
+  'dhcp-server-10-5-0-12',
+  'berlin-10-1-2-3',
+  'host-cafe-1-2',
 ])('takes %j for a name', (name) => {
   expect(isHollowName(name)).toBe(false);
 });
@@ -83,6 +115,23 @@ it.each([
   ['laptop$$', 'laptop$'],
   ['', ''],
   ['.contoso', ''],
+  ['pc-a$@CONTOSO.EXAMPLE', 'pc-a'],
+  ['pc-a@CONTOSO.EXAMPLE', 'pc-a'],
+  ['CORP\\PC-A$', 'pc-a'],
+  ['corp.contoso.example\\PC-A$', 'pc-a'],
+  ['CORP\\\\PC-A$', 'pc-a'],
+  ['CORP\\PC-A$@CONTOSO.EXAMPLE', 'pc-a'],
+  ['host/pc-a.contoso.example', 'pc-a'],
+  ['HOST/PC-A', 'pc-a'],
+  ['cifs/pc-a.contoso.example@CONTOSO.EXAMPLE', 'pc-a'],
+  ['RestrictedKrbHost/PC-A$', 'pc-a'],
+  ['ldap/pc-a.contoso.example/contoso.example', 'pc-a'],
+  // NFD, as some directories keep it: o and two dots above.
+  ['bu\u0308ro-7.contoso.example', 'b\u00fcro-7'],
+  ['BU\u0308RO-7', 'b\u00fcro-7'],
+  ['B\u00dcRO-7', 'b\u00fcro-7'],
+  // A person's words before a slash are no service.
+  ['Finance team/laptop-7', 'finance team/laptop-7'],
 ])('takes the first label of %j: %j', (name, label) => {
   expect(firstLabel(name)).toBe(label);
 });
@@ -167,8 +216,27 @@ it.each([
   ['netbios', 'finance-laptop', 'finance-laptop', true],
   ['netbios', 'finance-laptop-18', 'finance-laptop-17', true],
   ['netbios', 'laptop', 'laptop-7', false],
-])('compares the %s name %j with the machine %j: %j', (source, label, machine, agree) => {
-  expect(namesAgree({ source, label, text: label }, machine)).toBe(agree);
+  // A computer account is cut like a NetBIOS name, a DNS name in a ticket is not.
+  ['kerberos', 'WORKSTATION-FIN$', 'workstation-finance-07.contoso.example', true],
+  ['kerberos', 'WORKSTATION-FIN$@CONTOSO.EXAMPLE', 'workstation-finance-07', true],
+  ['kerberos', 'CORP\\WORKSTATION-FIN$', 'workstation-finance-07', true],
+  ['kerberos', 'host/WORKSTATION-FIN', 'workstation-finance-07', true],
+  ['kerberos', 'WORKSTATION-FIN$', 'workstation-fin', true],
+  ['kerberos', 'WORKSTATION-FI$', 'workstation-finance-07', false],
+  ['kerberos', 'host/workstation-finance-08', 'workstation-finance-07', false],
+  ['kerberos', 'host/workstation-finance-07', 'workstation-finance-07', true],
+  ['dhcp', 'WORKSTATION-FIN', 'workstation-finance-07', false],
+  ['dns', 'workstation-fin.contoso.example', 'workstation-finance-07', false],
+  // Fifteen characters, whatever their number of bytes or combining marks.
+  ['netbios', 'BU\u0308RO-SU\u0308D-PC-000', 'b\u00fcro-s\u00fcd-pc-00017', true],
+  ['kerberos', 'BU\u0308RO-SU\u0308D-PC-000$', 'b\u00fcro-s\u00fcd-pc-00017', true],
+  ['dhcp', 'bu\u0308ro-7', 'b\u00fcro-7.contoso.example', true],
+  ['dhcp', 'b\u00fcro-7', 'BU\u0308RO-7', true],
+])('compares the %s name %j with the machine %j: %j', (source, value, computerDnsName, agree) => {
+  const host = buildHost({ artifacts: [{ type: source, value }] });
+  const machine = buildMachine({ computerDnsName, ipAddresses: [] });
+
+  expect(weigh(host, machine).evidence).toBe(agree ? 'confirmed' : 'conflict');
 });
 
 it.each([
@@ -233,35 +301,54 @@ describe('the keys by which a host may be found in an inventory', () => {
       'finance-laptop-1',
       'finance-laptop-2',
       'finance-laptop-',
+      'b\u00fcro-7',
+      'bu\u0308ro-7',
       'localhost',
       'IP-10.1.2.3',
+      'dhcp-10-5-0-12',
     ];
+    const spellings = fc.constantFrom<(label: string) => string>(
+      (label) => label,
+      (label) => label.toUpperCase(),
+      (label) => `${label}.contoso.example`,
+      (label) => `CORP\\${label}$@CONTOSO.EXAMPLE`,
+      (label) => `host/${label}.contoso.example`,
+    );
+    const name = fc.tuple(fc.constantFrom(...labels), spellings).map(([label, spell]) => spell(label));
     const types = ['dhcp', 'kerberos', 'netbios', 'dns', 'rdns', 'windows_defender_name'];
-    const found = fc
-      .record({
-        type: fc.constantFrom(...types),
-        value: fc.constantFrom(...labels, 'LAPTOP-7$', 'laptop-7.contoso.example'),
-      })
-      .map(({ type, value }) => `${type} ${value}`);
-    const macs = fc.constantFrom('mac 00:50:56:ab:12:34', 'mac 00:00:00:00:00:00', 'mac 00:50:56:ff:ff:ff');
+    const named = fc.record({ type: fc.constantFrom(...types), value: name });
+    const macs = [
+      '00:50:56:ab:12:34',
+      '005056ffffff',
+      '00:00:00:00:00:00',
+      '02-50-41-00-00-01',
+      'no 005056ab1234',
+    ];
+    const mac = fc.record({ type: fc.constant('mac'), value: fc.constantFrom(...macs) });
     const hosts = fc.record({
-      name: fc.constantFrom(undefined, ...labels),
-      lines: fc.array(fc.oneof(found, macs), { maxLength: 4 }),
+      name: fc.option(name, { nil: undefined }),
+      artifacts: fc.array(fc.oneof(named, mac), { maxLength: 4 }),
+    });
+    const machines = fc.record({
+      computerDnsName: fc.oneof(fc.constant(''), name),
+      ipAddresses: fc.array(
+        fc.record({ ipAddress: fc.constant('10.1.2.3'), macAddress: fc.constantFrom(undefined, ...macs) }),
+        { maxLength: 2 },
+      ),
     });
     fc.assert(
-      fc.property(hosts, fc.constantFrom('', ...labels), ({ name, lines }, computerDnsName) => {
-        const host = buildHost({ name, artifacts: artifacts(...lines) });
-        const machine = buildMachine({ computerDnsName });
-        const addresses = machine.ipAddresses ?? [];
+      fc.property(hosts, machines, (hostFields, machineFields) => {
+        const host = buildHost(hostFields);
+        const machine = buildMachine(machineFields);
         const keys = keysOfMachine(
-          computerDnsName,
-          addresses.map(({ macAddress }) => macAddress),
+          machineFields.computerDnsName,
+          machineFields.ipAddresses.map(({ macAddress }) => macAddress),
         );
 
         if (weigh(host, machine).evidence !== 'confirmed') return;
         expect(keysOfHost(host).some((key) => keys.includes(key))).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
     );
   });
 });
