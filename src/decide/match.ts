@@ -2,12 +2,14 @@ import type { Machine } from '../atp/schema.ts';
 import type { Host } from '../detect/schema.ts';
 import {
   decisiveNames,
-  firstLabel,
+  fullName,
   hostMacs,
   isHollowName,
-  namesAgree,
+  keyOfName,
+  keysOfMachineName,
   normalMac,
   supportingNames,
+  type HostName,
 } from './names.ts';
 
 export type AddressEvidence = 'confirmed' | 'ip only' | 'conflict';
@@ -27,33 +29,51 @@ export type Match =
   | { kind: 'none' }
   | { kind: 'ambiguous'; machines: Machine[] };
 
+/** What Detect knows of a host, ready to be compared with any number of machines. */
+interface Identity {
+  /** The host's names by the key under which a machine's name agrees. */
+  names: ReadonlyMap<string, HostName>;
+  macs: ReadonlySet<string>;
+  /** The names that contradict another one, for a person; nothing where there are none. */
+  knownAs: string | undefined;
+}
+
+function identityOf(host: Host): Identity {
+  const decisive = decisiveNames(host);
+  const names = [...decisive, ...supportingNames(host)];
+  const known = [...new Set(decisive.map((name) => `${name.text} (${name.source})`))].slice(0, 3);
+  return {
+    // The first name of a key is the one that is told: of equal keys, a map keeps the last.
+    names: new Map(names.toReversed().map((name) => [keyOfName(name), name])),
+    macs: new Set(hostMacs(host)),
+    knownAs: known.length > 0 ? `Detect knows this host as ${known.join(', ')}` : undefined,
+  };
+}
+
 /** Weighs one machine, found by the host's address, against what Detect knows of the host. */
 export function weigh(host: Host, machine: Machine): Finding {
-  const machineName = machine.computerDnsName ?? '';
-  const label = isHollowName(machineName) ? undefined : firstLabel(machineName);
-  const decisive = decisiveNames(host);
+  return compare(identityOf(host), machine);
+}
 
-  if (label !== undefined) {
-    const agreeing = [...decisive, ...supportingNames(host)].find((name) => namesAgree(name, label));
-    if (agreeing) return { evidence: 'confirmed', because: `name ${agreeing.text} (${agreeing.source})` };
+function compare({ names, macs, knownAs }: Identity, machine: Machine): Finding {
+  const keys = keysOfMachineName(machine.computerDnsName ?? '');
+  const agreeing = keys.flatMap((key) => names.get(key) ?? [])[0];
+  if (agreeing) return { evidence: 'confirmed', because: `name ${agreeing.text} (${agreeing.source})` };
+
+  const commonMac = macsOf(machine).find((mac) => macs.has(mac));
+  const isContradicted = keys.length > 0 && knownAs !== undefined;
+  if (commonMac === undefined) {
+    return isContradicted
+      ? { evidence: 'conflict', because: knownAs }
+      : { evidence: 'ip only', because: 'no name to compare and no MAC address in common' };
   }
+  return isContradicted
+    ? { evidence: 'ip only', because: `MAC address ${commonMac} is common to both, but ${knownAs}` }
+    : { evidence: 'confirmed', because: `MAC address ${commonMac}` };
+}
 
-  const macs = new Set((machine.ipAddresses ?? []).flatMap((address) => normalMac(address.macAddress) ?? []));
-  const commonMac = hostMacs(host).find((mac) => macs.has(mac));
-  const contradicting = label === undefined ? [] : decisive;
-  if (contradicting.length === 0) {
-    return commonMac === undefined
-      ? { evidence: 'ip only', because: 'no name to compare and no MAC address in common' }
-      : { evidence: 'confirmed', because: `MAC address ${commonMac}` };
-  }
-
-  const known = [...new Set(contradicting.map((name) => `${name.text} (${name.source})`))]
-    .slice(0, 3)
-    .join(', ');
-  const otherName = `Detect knows this host as ${known}`;
-  return commonMac === undefined
-    ? { evidence: 'conflict', because: otherName }
-    : { evidence: 'ip only', because: `MAC address ${commonMac} is common to both, but ${otherName}` };
+function macsOf({ ipAddresses = [] }: Machine): string[] {
+  return ipAddresses.flatMap(({ macAddress }) => normalMac(macAddress) ?? []);
 }
 
 /** Tells whether evidence is as sure as `isolation.match` demands. */
@@ -67,9 +87,10 @@ export function isSureEnough(evidence: Evidence, policy: MatchPolicy): boolean {
  * @param confirmedOnly candidates of an earlier time than the host's own count only when confirmed
  */
 export function chooseMachine(host: Host, found: readonly Machine[], confirmedOnly = false): Match {
+  const identity = identityOf(host);
   const candidates = oneRecordPerDevice(countable(found)).map((machine) => ({
     machine,
-    finding: weigh(host, machine),
+    finding: compare(identity, machine),
   }));
   const confirmed = candidates.filter(({ finding }) => finding.evidence === 'confirmed');
   const remaining = confirmedOnly ? confirmed : candidates;
@@ -95,8 +116,8 @@ function countable(machines: readonly Machine[]): Machine[] {
 function oneRecordPerDevice(machines: readonly Machine[]): Machine[] {
   const byName = new Map<string, Machine[]>();
   for (const machine of machines) {
-    const name = (machine.computerDnsName ?? '').trim().toLowerCase();
-    const key = isHollowName(name) ? `id ${machine.id}` : `name ${name}`;
+    const name = machine.computerDnsName ?? '';
+    const key = isHollowName(name) ? `id ${machine.id}` : `name ${fullName(name)}`;
     byName.set(key, [...(byName.get(key) ?? []), machine]);
   }
   return [...byName.values()].flatMap((records) => {
