@@ -254,6 +254,37 @@ it.each([
   [undefined, undefined],
   ['00:50:56:ab:12', undefined],
   ['00:50:56:ab:12:34:56', undefined],
+  ['0050-56AB-1234', '005056ab1234'],
+  ['02:50:56:ab:12:34', '025056ab1234'],
+  // Nobody's own: broadcast, IPv4 and IPv6 multicast, other groups.
+  ['ff:ff:ff:ff:ff:ff', undefined],
+  ['FFFFFFFFFFFF', undefined],
+  ['01:00:5e:00:00:fb', undefined],
+  ['33:33:00:00:00:01', undefined],
+  ['09-00-2b-00-00-05', undefined],
+  ['03:50:56:ab:12:34', undefined],
+  // Every client's: AnyConnect, GlobalProtect, Teredo and ISATAP.
+  ['00:05:9a:3c:7a:00', undefined],
+  ['00059A3C7A00', undefined],
+  ['0005.9a3c.7a00', undefined],
+  ['02:50:41:00:00:01', undefined],
+  ['02-50-41-00-00-01', undefined],
+  ['00:00:00:00:00:e0', undefined],
+  ['0000000000E0', undefined],
+  ['00:00:00:00:00:00:00:e0', undefined],
+  ['02:50:41:00:00:02', '025041000002'],
+  ['00:05:9a:3c:78:00', '00059a3c7800'],
+  // No address, though twelve hexadecimal digits are in it.
+  ['nic 005056b1234f', undefined],
+  ['unknown: 00:50:56:ab:12', undefined],
+  ['facade efface', undefined],
+  ['00:50:56:ab:12:34 (dock)', undefined],
+  ['00:50-56:ab-12:34', undefined],
+  ['00::50:56:ab:12:34', undefined],
+  ['0:050:56:ab:12:34', undefined],
+  ['005:056:ab1:234', undefined],
+  ['00 50 56 ab 12 34', undefined],
+  ['00:50:56:ab:12:34\u0661', undefined],
 ])('reads the MAC address %j as %j', (text, mac) => {
   expect(normalMac(text)).toBe(mac);
 });
