@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { Machine } from '../atp/schema.ts';
 import type { Host } from '../detect/schema.ts';
-import { allNames, firstLabel } from './names.ts';
+import { allNames, firstLabel, fullName } from './names.ts';
 
 /** The rules of `isolation.never`: machines that are never isolated. Globs know `*` and `?`, without regard to case. */
 export interface NeverRules {
@@ -91,7 +91,11 @@ function nameFacts(host: Host, machine: Machine): Facts {
   const names = parts.flatMap((part) => part.known);
   return {
     // Reverse DNS ends names with a dot and Kerberos with a `$`: neither may keep a rule from the machine it names.
-    known: [...new Set(names.flatMap((name) => [name, name.trim().replace(/\.$/u, ''), firstLabel(name)]))],
+    known: [
+      ...new Set(
+        names.flatMap((name) => [name, name.trim().replace(/\.$/u, ''), firstLabel(fullName(name))]),
+      ),
+    ],
     missing: parts.flatMap((part) => part.missing),
   };
 }

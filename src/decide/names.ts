@@ -38,15 +38,16 @@ export function fullName(text: string): string {
 }
 
 /** First label of a full name. */
-export function firstLabel(text: string): string {
-  return fullName(text).split('.', 1)[0] ?? '';
+export function firstLabel(fullName: string): string {
+  return fullName.split('.', 1)[0] ?? '';
 }
 
-/** Tells whether a name says nothing about who somebody is: empty, `localhost`, or made of an address. */
-export function isHollowName(text: string): boolean {
+/** The full name, unless it says nothing about who somebody is: empty, `localhost`, or made of an address. */
+export function tellingName(text: string): string | undefined {
   const name = fullName(text);
-  const label = firstLabel(text);
-  return label === '' || label === 'localhost' || isIP(name) !== 0 || isNameOfAddress(name);
+  const label = firstLabel(name);
+  const isHollow = label === '' || label === 'localhost' || isIP(name) !== 0 || isNameOfAddress(name);
+  return isHollow ? undefined : name;
 }
 
 /** `IP-10.1.2.3`, as Detect calls a host without a name, `ip-10-1-2-3.…`, as clouds do; not `IPC-01-02`. */
@@ -58,7 +59,8 @@ function isNameOfAddress(name: string): boolean {
 }
 
 function hostName(source: string, text: string): HostName[] {
-  return isHollowName(text) ? [] : [{ label: firstLabel(text), text: text.trim(), source }];
+  const name = tellingName(text);
+  return name === undefined ? [] : [{ label: firstLabel(name), text: text.trim(), source }];
 }
 
 function artifactsOf(host: Host, types: readonly string[]): Artifact[] {
@@ -102,9 +104,11 @@ export function keyOfName({ source, label }: HostName): string {
 }
 
 /** Keys of a machine's name: in full and cut as NetBIOS does; none for a hollow name. */
-export function keysOfMachineName(name: string): string[] {
+export function keysOfMachineName(text: string): string[] {
+  const name = tellingName(text);
+  if (name === undefined) return [];
   const label = firstLabel(name);
-  return isHollowName(name) ? [] : [nameKey(label), shortKey(label)];
+  return [nameKey(label), shortKey(label)];
 }
 
 function nameKey(label: string): string {
@@ -119,10 +123,20 @@ function macKey(mac: string): string {
   return `mac ${mac}`;
 }
 
-/** A MAC address as twelve lower-case hexadecimal digits; nothing for null, zero and unreadable ones. */
+/** Twelve hexadecimal digits as the two services and network gear write them; not any text that holds so many. */
+const macForm =
+  /^(?:[\da-f]{12}|[\da-f]{2}([:-])(?:[\da-f]{2}\1){4}[\da-f]{2}|[\da-f]{4}([.:-])[\da-f]{4}\2[\da-f]{4})$/u;
+/** Nobody's, or every client's: zeros, tunnels of Teredo and ISATAP, adapters of Cisco AnyConnect and GlobalProtect. */
+const commonMacs = new Set(['000000000000', '0000000000e0', '00059a3c7a00', '025041000001']);
+
+/** A MAC address as twelve lower-case hexadecimal digits; nothing for unreadable ones and for those that are no machine's own. */
 export function normalMac(mac: string | undefined): string | undefined {
-  const digits = (mac ?? '').replaceAll(/[^0-9a-f]/giu, '').toLowerCase();
-  return digits.length === 12 && !/^0+$/u.test(digits) ? digits : undefined;
+  const text = (mac ?? '').trim().toLowerCase();
+  if (!macForm.test(text)) return undefined;
+  const digits = text.replaceAll(/[.:-]/gu, '');
+  // An odd first octet is a group's address: multicast and broadcast.
+  const isOfGroup = Number.parseInt(digits.slice(0, 2), 16) % 2 === 1;
+  return isOfGroup || commonMacs.has(digits) ? undefined : digits;
 }
 
 /** The MAC addresses that Detect knows of a host. */

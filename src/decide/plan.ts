@@ -3,7 +3,7 @@ import type { Host } from '../detect/schema.ts';
 import { ExitCode } from '../errors.ts';
 import type { Owner } from './comment.ts';
 import { checkGuardRails, type NeverRules, type Verdict } from './guard.ts';
-import { chooseMachine, isSureEnough, weigh, type MatchPolicy } from './match.ts';
+import { chooseMachine, isSureEnough, macsOfSeveral, weigh, type MatchPolicy } from './match.ts';
 import type { MachineRecord } from './record.ts';
 import { decideRequest, ownAnswer, type Decision } from './request.ts';
 import { machineIdOf, nameOf, type Resolution } from './resolution.ts';
@@ -246,7 +246,7 @@ export function judgeAgain(look: Look, fresh: Host, rules: Rules, now: number): 
     const reason = `the host moved from ${look.host.lastSource ?? 'no address'} to ${fresh.lastSource ?? 'no address'} while the run worked`;
     return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
   }
-  const finding = weigh(fresh, resolution.machine);
+  const finding = weigh(fresh, resolution.machine, macsOfSeveral(resolution.choice?.found ?? []));
   if (!isSureEnough(finding.evidence, rules.match)) {
     const reason = `what Detect knows of the host changed while the run worked: ${nameOf(resolution.machine)} is now ${finding.evidence} (${finding.because})`;
     return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
@@ -261,6 +261,6 @@ export function judgeAgain(look: Look, fresh: Host, rules: Rules, now: number): 
 /** Tells whether the host read afresh leads to the same one of the machines at its address. */
 function isStillChosen({ machine, choice }: Extract<Resolution, { kind: 'machine' }>, fresh: Host): boolean {
   if (!choice) return true;
-  const match = chooseMachine(fresh, choice.found, choice.confirmedOnly);
+  const match = chooseMachine(fresh, choice.found, { confirmedOnly: choice.confirmedOnly });
   return match.kind === 'one' && match.machine.id === machine.id;
 }

@@ -217,7 +217,7 @@ async function resolveByAddress(
   if (found.length === 0 && mayBeLate) {
     found = await atp.findByIp(ip, at - earlierMs, priority);
     confirmedOnly = true;
-    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, confirmedOnly);
+    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, { confirmedOnly });
   }
   const heir = match.kind === 'one' ? match.machine.id : undefined;
   const candidates = found === 'stale' ? [] : found;

@@ -366,7 +366,7 @@ describe('a MAC address that several machines have', () => {
 it('chooses among very many machines of one name and one MAC address, for a host of very many names', () => {
   const lines = Array.from({ length: 1_000 }, (_, at) => `dhcp other-${at}`);
   const host = buildHost({ artifacts: artifacts(mac, ...lines) });
-  const machines = Array.from({ length: 40_000 }, (_, at) =>
+  const machines = Array.from({ length: 20_000 }, (_, at) =>
     buildMachine({ id: `${at}`, healthStatus: 'Inactive' }),
   );
 

@@ -5,12 +5,13 @@ import {
   allNames,
   decisiveNames,
   firstLabel,
+  fullName,
   hostMacs,
-  isHollowName,
   keysOfHost,
   keysOfMachine,
   normalMac,
   supportingNames,
+  tellingName,
 } from '../../src/decide/names.ts';
 import { artifacts, buildHost, buildMachine } from './samples.ts';
 
@@ -70,7 +71,7 @@ it.each([
   'host/',
   'fe80::1%eth0',
 ])('finds nobody behind the name %j', (name) => {
-  expect(isHollowName(name)).toBe(true);
+  expect(tellingName(name)).toBeUndefined();
 });
 
 it.each([
@@ -102,7 +103,7 @@ it.each([
   'berlin-10-1-2-3',
   'host-cafe-1-2',
 ])('takes %j for a name', (name) => {
-  expect(isHollowName(name)).toBe(false);
+  expect(tellingName(name)).toBe(name.toLowerCase());
 });
 
 it.each([
@@ -133,7 +134,7 @@ it.each([
   // A person's words before a slash are no service.
   ['Finance team/laptop-7', 'finance team/laptop-7'],
 ])('takes the first label of %j: %j', (name, label) => {
-  expect(firstLabel(name)).toBe(label);
+  expect(firstLabel(fullName(name))).toBe(label);
 });
 
 describe('the names of a host', () => {
