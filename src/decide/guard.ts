@@ -179,12 +179,12 @@ function ipv4Inside(address: string): string | undefined {
 function addressMatcher(pattern: string): Matcher {
   const [base = '', prefix] = pattern.split('/');
   const network = withoutZone(base);
-  const bits = prefix === undefined ? undefined : Number(prefix);
+  const bits = Number(prefix ?? (isIP(network) === 6 ? 128 : 32));
   const inside = ipv4Inside(network);
   const list = new BlockList();
-  list.addSubnet(network, bits ?? (isIP(network) === 6 ? 128 : 32), familyOf(network));
-  if (inside !== undefined && (bits ?? 128) >= wrappingBits)
-    list.addSubnet(inside, (bits ?? 128) - wrappingBits, 'ipv4');
+  list.addSubnet(network, bits, familyOf(network));
+  // A range that is wider than the wrapping holds every IPv4 address.
+  if (inside !== undefined) list.addSubnet(inside, Math.max(0, bits - wrappingBits), 'ipv4');
   return (addresses) => addresses.some((address) => list.check(address, familyOf(address)));
 }
 

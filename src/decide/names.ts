@@ -19,7 +19,7 @@ const shortLength = 15;
 const addressWords = 'ip|ipv4|ipv6|addr|dhcp|dyn|dynamic|static|host|client|pool|vpn|ppp|nat|ec2';
 const nameOfIpv4 = new RegExp(`^(?:(?:${addressWords})[-_. ]?)?(\\d{1,3}(?:[-_.]\\d{1,3}){3})(?:\\.|$)`, 'u');
 const nameOfIpv6 = new RegExp(`^(?:${addressWords})[-_ ]([0-9a-f:-]+)(?:\\.|$)`, 'u');
-const reverseZone = /\.(?:in-addr|ip6)\.arpa$/u;
+const addressZone = /(?:^|\.)(?:in-addr\.arpa|ip6\.arpa|ipv6-literal\.net)$/u;
 
 /**
  * A computer's full name in lower case and in one Unicode form, as directories write it: without `DOMAIN\`, a service
@@ -55,7 +55,7 @@ function isNameOfAddress(name: string): boolean {
   const octets = nameOfIpv4.exec(name)?.[1]?.split(/[-_.]/u) ?? [];
   if (octets.length > 0 && octets.every((octet) => Number(octet) < 256)) return true;
   const digits = nameOfIpv6.exec(name)?.[1] ?? '';
-  return isIP(digits.replaceAll('-', ':')) === 6 || reverseZone.test(name);
+  return isIP(digits.replaceAll('-', ':')) === 6 || addressZone.test(name);
 }
 
 function hostName(source: string, text: string): HostName[] {

@@ -162,7 +162,9 @@ describe('a rule about addresses', () => {
     ['a network', '192.0.2.0/24', '192.0.2.1'],
     ['a network written with the bits of a host', '192.0.2.77/24', '192.0.2.1'],
     ['everything', '0.0.0.0/0', '192.0.2.1'],
+    ['everything that is mapped', '::ffff:0:0/96', '192.0.2.1'],
     ['everything that NAT64 knows', '64:ff9b::/96', '192.0.2.1'],
+    ['everything that NAT64 knows, and more', '64:ff9b::/64', '192.0.2.1'],
     ['an address wrapped in IPv6', '::ffff:192.0.2.3', '192.0.2.3'],
     ['a network wrapped in IPv6', '::ffff:192.0.2.0/120', '192.0.2.1'],
   ])('protects by %s', (_, pattern, fact) => {
@@ -197,7 +199,7 @@ describe('a rule about addresses', () => {
     ['192.0.2.9', '64:ff9b::c000:208/125', '192.0.2.9'],
     ['64:ff9b::c000:209', '::ffff:192.0.2.9', '192.0.2.9'],
     ['::ffff:192.0.2.9', '64:ff9b::c000:209', '192.0.2.9'],
-    ['64:ff9b::c6ef:1', '64:ff9b::/64', '198.239.0.1'],
+    ['64:ff9b::c6ef:1', '64:ff9a::/31', '198.239.0.1'],
     ['64:ff9b::c6ef:1', '64:ff9b::c6ef:0/112', '198.239.0.1'],
     ['2001:db8::17%25eth0', '2001:db8::17', '2001:db8::17'],
     [' 192.0.2.9 ', '192.0.2.9', '192.0.2.9'],
