@@ -1,6 +1,6 @@
 import type { AtpClient } from '../atp/client.ts';
 import type { Addresses, Alert, Machine } from '../atp/schema.ts';
-import { chooseMachine, weigh, type Finding } from '../decide/match.ts';
+import { chooseMachine, macsOfSeveral, weigh, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
 import type { Host } from '../detect/schema.ts';
 import { ApiError, PostponedError } from '../errors.ts';
@@ -34,20 +34,21 @@ export async function readInventory(
 ): Promise<Inventory | undefined> {
   const [machines, alerts] = await Promise.all([readMachines(atp, hosts), readAlerts(atp, now)]);
   if (machines === undefined) return undefined;
+  const sharedMacs = macsOfSeveral([...machines.byKey.values()].flat());
   return {
     confirmed(host) {
       const address = host.lastSource ?? '';
       const holders = machines.byAddress.get(address) ?? [];
       if (holders.filter(isLive).length !== 1 || machines.unclear.has(address)) return undefined;
       // Records that are not live hold the address as well, and make no difference only where the choice makes none.
-      const match = chooseMachine(host, holders);
+      const match = chooseMachine(host, holders, { sharedMacs });
       const isSure = match.kind === 'one' && match.finding.evidence === 'confirmed' && isLive(match.machine);
       return isSure ? { machine: match.machine, finding: match.finding } : undefined;
     },
     mayConfirm: (host) =>
       machines.hasUnusable ||
       keysOfHost(host).some((key) =>
-        machines.byKey.get(key)?.some((machine) => weigh(host, machine).evidence === 'confirmed'),
+        machines.byKey.get(key)?.some((machine) => weigh(host, machine, sharedMacs).evidence === 'confirmed'),
       ),
     alertsOf: (machineId) => (alerts instanceof Map ? (alerts.get(machineId) ?? []) : alerts),
   };

@@ -3,6 +3,7 @@ import type { Machine } from '../../src/atp/schema.ts';
 import {
   chooseMachine,
   isSureEnough,
+  macsOfSeveral,
   weigh,
   type Evidence,
   type Match,
@@ -141,6 +142,41 @@ describe('the evidence that a machine is the host', () => {
       'conflict',
       'Detect knows this host as FINANCE-LAPTOP- (dhcp)',
     ],
+    [
+      'a computer account that is cut at fifteen characters',
+      { artifacts: artifacts('kerberos WORKSTATION-FIN$') },
+      { computerDnsName: 'workstation-finance-07.contoso.example', ...noMacs },
+      'confirmed',
+      'name WORKSTATION-FIN$ (kerberos)',
+    ],
+    [
+      'the principal of a host in Kerberos',
+      { artifacts: artifacts('kerberos host/laptop-7.contoso.example@CONTOSO.EXAMPLE') },
+      noMacs,
+      'confirmed',
+      'name host/laptop-7.contoso.example@CONTOSO.EXAMPLE (kerberos)',
+    ],
+    [
+      'a computer account behind its domain',
+      { artifacts: artifacts('windows_defender_name CORP\\LAPTOP-7$') },
+      noMacs,
+      'confirmed',
+      'name CORP\\LAPTOP-7$ (windows_defender_name)',
+    ],
+    [
+      'a name that one side writes in NFC and the other in NFD',
+      { artifacts: artifacts('dhcp b\u00fcro-7') },
+      { computerDnsName: 'BU\u0308RO-7.contoso.example', ...noMacs },
+      'confirmed',
+      'name b\u00fcro-7 (dhcp)',
+    ],
+    [
+      'names that DHCP made of the address on both sides',
+      { artifacts: artifacts('dhcp dhcp-10-1-2-3', 'dns 3.2.1.10.in-addr.arpa') },
+      { computerDnsName: 'dhcp-10-1-2-3.contoso.example', ...noMacs },
+      'ip only',
+      'no name to compare and no MAC address in common',
+    ],
     ['nothing to compare', {}, {}, 'ip only', 'no name to compare and no MAC address in common'],
     [
       'a reverse DNS name that is another: it never contradicts',
@@ -219,6 +255,133 @@ describe('the evidence that a machine is the host', () => {
 
     expect(weigh(host, machine)).toEqual({ evidence: 'confirmed', because: 'MAC address 005056ab1234' });
   });
+});
+
+describe('a MAC address that several machines have', () => {
+  const dock = { ipAddresses: [{ ipAddress: '10.1.2.3', macAddress: '005056AB1234' }] };
+  const own = { ipAddresses: [{ ipAddress: '10.1.2.3', macAddress: '005056CD0001' }] };
+  const one = { id: machineId, computerDnsName: 'laptop-7', ...dock };
+  const other = { id: otherId, computerDnsName: 'desktop-1', ...dock };
+  const host = { artifacts: artifacts(mac) };
+
+  it.each<[string, Partial<Machine>[], string[]]>([
+    ['no machine has one', [{ ipAddresses: undefined }], []],
+    ['one machine has it alone', [one, { ...other, ...own }], []],
+    ['two machines have it', [one, other], ['005056ab1234']],
+    ['three machines have it', [one, other, { ...other, id: thirdId }], ['005056ab1234']],
+    ['one machine is named twice', [one, { ...one, computerDnsName: 'renamed' }], []],
+    [
+      'one machine has it on two interfaces',
+      [{ ...one, ipAddresses: [...dock.ipAddresses, ...dock.ipAddresses] }],
+      [],
+    ],
+    [
+      'the two write it differently',
+      [one, { ...other, ipAddresses: [{ ipAddress: '', macAddress: '00-50-56-ab-12-34' }] }],
+      ['005056ab1234'],
+    ],
+    [
+      'one of the two is not onboarded',
+      [one, { ...other, onboardingStatus: 'Unsupported' }],
+      ['005056ab1234'],
+    ],
+    ['one of the two is excluded', [one, { ...other, isExcluded: true }], ['005056ab1234']],
+    [
+      'one of the two is the stale record of the other',
+      [one, { ...one, id: otherId, healthStatus: 'Inactive' }],
+      [],
+    ],
+    ['two of one name are Active', [one, { ...one, id: otherId }], ['005056ab1234']],
+    ['one of the two was merged into the other', [one, { ...other, mergedIntoMachineId: machineId }], []],
+    [
+      'two machines without a name have it',
+      [
+        { ...one, computerDnsName: '', healthStatus: 'Inactive' },
+        { ...other, computerDnsName: '' },
+      ],
+      ['005056ab1234'],
+    ],
+    [
+      'two machines have the address of a VPN adapter, which never counts',
+      [one, { ...other, ipAddresses: [{ ipAddress: '', macAddress: '00059A3C7A00' }] }],
+      [],
+    ],
+  ])('is found: %s', (_, machines, shared) => {
+    expect([...macsOfSeveral(machines.map(buildMachine))]).toEqual(shared);
+  });
+
+  it('confirms nobody', () => {
+    const shared = new Set(['005056ab1234']);
+    const noEvidence = { evidence: 'ip only', because: 'no name to compare and no MAC address in common' };
+
+    expect(weigh(buildHost(host), buildMachine(one), shared)).toEqual(noEvidence);
+    expect(weigh(buildHost(host), buildMachine(one), new Set(['005056cd0001'])).evidence).toBe('confirmed');
+  });
+
+  it('takes nothing from a contradiction', () => {
+    const printer = buildHost({ artifacts: artifacts(mac, 'dhcp printer') });
+
+    expect(weigh(printer, buildMachine(one), new Set(['005056ab1234']))).toEqual({
+      evidence: 'conflict',
+      because: 'Detect knows this host as printer (dhcp)',
+    });
+  });
+
+  it('leaves a second one, that is the machine’s own, to confirm', () => {
+    const known = buildHost({ artifacts: artifacts(mac, 'mac 00:50:56:cd:00:01') });
+    const machine = buildMachine({ ipAddresses: [...dock.ipAddresses, ...own.ipAddresses] });
+
+    expect(weigh(known, machine, new Set(['005056ab1234']))).toEqual({
+      evidence: 'confirmed',
+      because: 'MAC address 005056cd0001',
+    });
+  });
+
+  it.each<[string, Partial<Machine>[], string | string[]]>([
+    ['two have it', [one, other], [machineId, otherId]],
+    ['of two that have it, one has no name', [{ ...one, computerDnsName: '' }, other], [machineId, otherId]],
+    ['another that is excluded has it', [one, { ...other, isExcluded: true }], 'none'],
+    ['another that is not onboarded has it', [one, { ...other, onboardingStatus: 'Unsupported' }], 'none'],
+    ['its stale record has it', [one, { ...one, id: otherId, healthStatus: 'Inactive' }], machineId],
+    ['a record merged into it has it', [one, { ...other, mergedIntoMachineId: machineId }], machineId],
+  ])('confirms nobody at an address where %s', (_, machines, expected) => {
+    const found = machines.map(buildMachine);
+    const match = chooseMachine(buildHost(host), found, { confirmedOnly: typeof expected === 'string' });
+
+    expect(chosen(match)).toEqual(expected);
+  });
+
+  it('confirms nobody where another host of the run has such a machine', () => {
+    const sharedMacs = new Set(['005056ab1234']);
+
+    expect(chooseMachine(buildHost(host), [buildMachine(one)], { sharedMacs })).toMatchObject({
+      finding: { evidence: 'ip only' },
+    });
+    expect(
+      chosen(chooseMachine(buildHost(host), [buildMachine(one)], { sharedMacs, confirmedOnly: true })),
+    ).toBe('none');
+  });
+});
+
+it('chooses among very many machines of one name and one MAC address, for a host of very many names', () => {
+  const lines = Array.from({ length: 1_000 }, (_, at) => `dhcp other-${at}`);
+  const host = buildHost({ artifacts: artifacts(mac, ...lines) });
+  const machines = Array.from({ length: 20_000 }, (_, at) =>
+    buildMachine({ id: `${at}`, healthStatus: 'Inactive' }),
+  );
+
+  expect(chosen(chooseMachine(host, machines))).toBe('0');
+  expect(
+    chosen(
+      chooseMachine(
+        host,
+        machines.map((machine) => ({ ...machine, healthStatus: 'Active' })),
+      ),
+    ),
+  ).toHaveLength(20_000);
+  expect(macsOfSeveral(machines.map((machine) => ({ ...machine, computerDnsName: machine.id })))).toEqual(
+    new Set(['005056ab1234']),
+  );
 });
 
 it.each<[Evidence, MatchPolicy, boolean]>([
@@ -332,7 +495,9 @@ describe('the choice among the machines at an address', () => {
       [machineId, otherId],
     ],
   ])('at an earlier time, when it must be confirmed: %s', (_, host, machines, expected) => {
-    expect(chosen(chooseMachine(buildHost(host), machines.map(buildMachine), true))).toEqual(expected);
+    expect(
+      chosen(chooseMachine(buildHost(host), machines.map(buildMachine), { confirmedOnly: true })),
+    ).toEqual(expected);
   });
 });
 
@@ -407,6 +572,22 @@ describe('several records of one name', () => {
       [
         { ...active, computerDnsName: 'IP-10.1.2.3' },
         { ...stale, computerDnsName: 'IP-10.1.2.3' },
+      ],
+      [machineId, otherId],
+    ],
+    [
+      'names are one whatever their Unicode form',
+      [
+        { ...active, computerDnsName: 'b\u00fcro-7.contoso.example' },
+        { ...stale, computerDnsName: 'BU\u0308RO-7.contoso.example' },
+      ],
+      machineId,
+    ],
+    [
+      'names that DHCP made of an address are never one',
+      [
+        { ...active, computerDnsName: 'dhcp-10-1-2-3' },
+        { ...stale, computerDnsName: 'dhcp-10-1-2-3' },
       ],
       [machineId, otherId],
     ],
