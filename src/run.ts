@@ -63,11 +63,11 @@ export async function run(
   return { report, outcomes, fatal };
 }
 
-function runExitCodes({ stop, health }: RunContext, fatal: unknown): ExitCode[] {
+function runExitCodes({ stop, breaker }: RunContext, fatal: unknown): ExitCode[] {
   const codes: ExitCode[] = [];
   const reason: unknown = stop.aborted ? stop.reason : undefined;
   if (reason instanceof AppError) codes.push(reason.exitCode);
-  if (health.givenUp()) codes.push(ExitCode.unavailable);
+  if (breaker.givenUp()) codes.push(ExitCode.unavailable);
   if (fatal !== undefined && !stop.aborted)
     codes.push(fatal instanceof AppError ? fatal.exitCode : ExitCode.bug);
   return codes;

@@ -12,11 +12,17 @@ const uses = {
 /** An application permission (app role) of Defender. */
 export type Role = keyof typeof uses;
 
+/** For whom Defender is asked, and how urgently. */
+export interface Caller {
+  /** The host's id in Detect; undefined for what concerns the whole run. */
+  host: number | undefined;
+  /** An enrichment leaves a part of each quota to actions. */
+  priority: 'action' | 'enrichment';
+}
+
 /** One call, its path below `/api`. */
-export interface AtpCall extends Pick<
-  HttpRequest,
-  'method' | 'path' | 'query' | 'json' | 'priority' | 'maxBytes'
-> {
+export interface AtpCall extends Pick<HttpRequest, 'method' | 'path' | 'query' | 'json' | 'maxBytes'> {
+  caller: Caller;
   quota: string;
   role: Role;
 }
@@ -44,8 +50,17 @@ export function createAtpApi(options: { http: HttpClient; token: TokenSource; au
       used = await token.get();
       return `Bearer ${used}`;
     }
+    const { caller, ...request } = call;
+    const { host, priority } = caller;
+    const subject = host === undefined ? {} : { subject: host };
     try {
-      return await http.request({ ...call, path: apiPath(call.path), authorization });
+      return await http.request({
+        ...request,
+        ...subject,
+        priority,
+        path: apiPath(call.path),
+        authorization,
+      });
     } catch (error) {
       const isRefusal = error instanceof ApiError && (error.status === 401 || error.status === 403);
       if (isRefusal && error.service === 'atp') return { refused: error, used };

@@ -2,6 +2,7 @@ import { ApiError } from '../errors.ts';
 import type { HttpResponse } from '../http/http.ts';
 import { readReply, unreadable, type Call } from '../read-reply.ts';
 import { apiPath, type AtpApi, type AtpCall } from './api.ts';
+import { refusalOf } from './refusals.ts';
 import { Identified, ListReply } from './reply.ts';
 
 /** Largest page that Defender gives (MicrosoftDocs/defender-docs, get-machines and get-machineactions-collection). */
@@ -20,7 +21,7 @@ export interface ListPage {
 const nothing: ListPage = { items: [], next: undefined };
 
 /** A list: its path, its filter, and what it counts as. */
-export type ListCall = Pick<AtpCall, 'path' | 'query' | 'quota' | 'role' | 'priority'>;
+export type ListCall = Pick<AtpCall, 'path' | 'query' | 'quota' | 'role' | 'caller'>;
 
 /** How a list is asked for: with `$top` where the call takes it, else as it comes. */
 type Size = 'largest pages' | 'one page';
@@ -92,11 +93,6 @@ export function listCall({ path }: Pick<ListCall, 'path'>): Call {
   return { service: 'atp', method: 'GET', path: apiPath(path) };
 }
 
-/** Defender's own words for what it does not know; any other 404 is from something in between. */
-export function isUnknownToDefender({ status, service, serviceCode }: ApiError): boolean {
-  return service === 'atp' && status === 404 && ['ResourceNotFound', 'NotFound'].includes(serviceCode ?? '');
-}
-
 /** The value, or undefined where Defender answers that there is none. */
 export async function orMissing<Value extends HttpResponse | ListPage | unknown[]>(
   value: Promise<Value>,
@@ -104,7 +100,7 @@ export async function orMissing<Value extends HttpResponse | ListPage | unknown[
   try {
     return await value;
   } catch (error) {
-    if (error instanceof ApiError && isUnknownToDefender(error)) return undefined;
+    if (error instanceof ApiError && refusalOf(error) === 'unknown machine') return undefined;
     throw error;
   }
 }

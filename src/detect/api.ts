@@ -3,7 +3,10 @@ import { ApiError, AuthError, MissingRightError } from '../errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 
 /** One call, its path below `/api/v2.x`. */
-export interface DetectCall extends Pick<HttpRequest, 'method' | 'path' | 'query' | 'json' | 'idempotent'> {
+export interface DetectCall extends Pick<
+  HttpRequest,
+  'method' | 'path' | 'query' | 'json' | 'idempotent' | 'subject'
+> {
   /** What the call needs to be allowed to do, for the message when it is not: `read hosts`. */
   right: string;
 }

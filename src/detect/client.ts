@@ -4,10 +4,27 @@ import { readReply, unreadable } from '../read-reply.ts';
 import { createDetectApi } from './api.ts';
 import { createBulkTags, type TagOutcome } from './bulk-tags.ts';
 import { createNoteCalls, type NoteCalls } from './notes.ts';
-import { FullHost, Group, GroupPage, ListedHost, Page, TaggingFailure, TagsReply } from './reply.ts';
+import { FullHost, Group, GroupPage, ListedHost, Named, Page, TaggingFailure, TagsReply } from './reply.ts';
 import type { Host } from './schema.ts';
 
 export type { Note } from './schema.ts';
+
+/** A page of the hosts that a search finds. */
+export interface HostPage {
+  hosts: Host[];
+  /** Number of the next page. */
+  next: number | undefined;
+  /** How many hosts the whole list has, by its own word. */
+  count: number | undefined;
+  /** Documents of hosts that cannot be used: without an id or without tags, or with such that cannot be read. */
+  unusable: UnusableHost[];
+}
+
+/** What can be said of a host whose document cannot be used. */
+export interface UnusableHost {
+  id: number | undefined;
+  name: string | undefined;
+}
 
 /**
  * Detect, as far as the program uses it. Every call rejects with an AuthError for 401 and 403, and with an ApiError for
@@ -18,16 +35,7 @@ export interface DetectClient extends NoteCalls {
    * One page of the hosts that a Lucene query finds, the first being 1. A page past the end is empty.
    * A first page that no Detect would answer is a ConfigError.
    */
-  searchHosts(
-    query: string,
-    page: number,
-  ): Promise<{
-    hosts: Host[];
-    /** Number of the next page. */
-    next: number | undefined;
-    /** Documents left out because their id or their tags cannot be read. */
-    skipped: number;
-  }>;
+  searchHosts(query: string, page: number): Promise<HostPage>;
   /** A host from the database, not the index; undefined when it is gone. */
   getHost(id: number): Promise<Host | undefined>;
   /** A host's tags from the database; undefined when the host is gone. */
@@ -61,7 +69,9 @@ export function createDetectClient(options: {
 
   async function getTags(id: number): Promise<string[] | undefined> {
     const below = `/tagging/host/${id}`;
-    const reply = await orGone(api.request({ method: 'GET', path: below, right: 'read the tags of hosts' }));
+    const reply = await orGone(
+      api.request({ method: 'GET', path: below, subject: id, right: 'read the tags of hosts' }),
+    );
     if (reply === undefined) return undefined;
     const failure = TaggingFailure.safeParse(reply.body);
     if (failure.success) {
@@ -91,13 +101,13 @@ export function createDetectClient(options: {
 
     async searchHosts(query, page) {
       try {
-        const { results, next } = await searchPage(query, page);
-        const hosts = results.flatMap((document) => ListedHost.safeParse(document).data ?? []);
-        return { hosts, next: pageAfter(page, next), skipped: results.length - hosts.length };
+        const { results, next, count } = await searchPage(query, page);
+        return { ...sorted(results), next: pageAfter(page, next), count };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         // Hosts may have dropped out of the result since the page before.
-        if (page > 1 && error.status === 404) return { hosts: [], next: undefined, skipped: 0 };
+        if (page > 1 && error.status === 404)
+          return { hosts: [], next: undefined, count: undefined, unusable: [] };
         if (page === 1 && isFromSomethingElse(error)) {
           throw new ConfigError(
             `${error.message}: this does not look like Detect's API v${apiVersion}: check detect.url and detect.apiVersion`,
@@ -109,7 +119,9 @@ export function createDetectClient(options: {
 
     async getHost(id) {
       const below = `/hosts/${id}`;
-      const reply = await orGone(api.request({ method: 'GET', path: below, right: 'read hosts' }));
+      const reply = await orGone(
+        api.request({ method: 'GET', path: below, subject: id, right: 'read hosts' }),
+      );
       if (reply === undefined) return undefined;
       const host = readReply(FullHost, reply, callOf(below), 'the document of a host');
       if (host.id !== id) throw unreadable(callOf(below), reply.status, `the document of host ${id}`);
@@ -135,6 +147,23 @@ export function createDetectClient(options: {
       return [...names];
     },
   };
+}
+
+/** Documents of a search, those that can be used apart from the others. */
+function sorted(documents: readonly unknown[]): Pick<HostPage, 'hosts' | 'unusable'> {
+  const hosts: Host[] = [];
+  const unusable: UnusableHost[] = [];
+  for (const document of documents) {
+    const { data } = ListedHost.safeParse(document);
+    if (data) hosts.push(data);
+    else unusable.push(readNames(document));
+  }
+  return { hosts, unusable };
+}
+
+function readNames(document: unknown): UnusableHost {
+  const { id, name } = Named.safeParse(document).data ?? {};
+  return { id, name };
 }
 
 /** The answer, or undefined for 404. */

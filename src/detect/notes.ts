@@ -23,7 +23,12 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
   async function listNotes(id: number): Promise<Note[] | undefined> {
     const below = `/hosts/${id}/notes`;
     try {
-      const reply = await api.request({ method: 'GET', path: below, right: 'read the notes of hosts' });
+      const reply = await api.request({
+        method: 'GET',
+        path: below,
+        subject: id,
+        right: 'read the notes of hosts',
+      });
       return readReply(Notes, reply, errorCall('GET', below), 'a list of notes');
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
@@ -53,6 +58,7 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
         const reply = await api.request({
           method: 'POST',
           path: below,
+          subject: id,
           json: { note: text },
           idempotent: false,
           right: 'write notes on hosts',
@@ -70,6 +76,7 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
         const reply = await api.request({
           method: 'PATCH',
           path: below,
+          subject: id,
           json: { note: text },
           idempotent: true,
           right: 'write notes on hosts',

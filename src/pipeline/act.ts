@@ -1,3 +1,4 @@
+import type { Caller } from '../atp/client.ts';
 import type { MachineAction } from '../atp/schema.ts';
 import { writeComment } from '../decide/comment.ts';
 import {
@@ -45,7 +46,7 @@ export interface ActEffect extends Effect {
  */
 export async function perform(act: Act, planned: Decision, run: RunContext): Promise<ActEffect> {
   if (!['post', 'adopt', 'nothing in force'].includes(planned.kind)) return await carryOut(act, planned, run);
-  const read = await readRecordOf(run.atp, act.machineIds);
+  const read = await readRecordOf(run.atp, act.machineIds, callerOf(act));
   if ('unreadable' in read) {
     return deferredEffect(`the machine's actions could not be read before acting (${read.unreadable})`);
   }
@@ -85,6 +86,10 @@ function timeOfRelease({ now, newestOfKind, newestBlock }: RequestContext): numb
   return isKnown && now >= newestOfKind && now - newestOfKind < 3_600_000 ? newestOfKind : now;
 }
 
+function callerOf({ context }: Act): Caller {
+  return { host: context.owner.hostId, priority: 'action' };
+}
+
 function commentFor({ kind, context, trigger, hostName }: Act, now: number): string {
   return writeComment({ kind, ...context.owner, trigger, time: now, hostName });
 }
@@ -92,12 +97,11 @@ function commentFor({ kind, context, trigger, hostName }: Act, now: number): str
 async function post(act: Act, run: RunContext): Promise<ActEffect> {
   const { kind, machineId, trigger, context } = act;
   const comment = commentFor(act, run.clock.now());
-  const posted = await run.writer.post({
-    machineId,
-    type: kind === 'isolate' ? 'Isolate' : 'Unisolate',
-    comment,
-    isolationType: run.settings.isolationType,
-  });
+  const type = kind === 'isolate' ? 'Isolate' : 'Unisolate';
+  const posted = await run.writer.post(
+    { machineId, type, comment, isolationType: run.settings.isolationType },
+    callerOf(act),
+  );
   switch (posted.kind) {
     case 'accepted': {
       act.record.push(posted.action);
@@ -112,7 +116,7 @@ async function post(act: Act, run: RunContext): Promise<ActEffect> {
       return { ...refusedEffect(kind, trigger, reason, context.now), machineUnknown: posted.unknownMachine };
     }
     case 'already open': {
-      const read = await readRecordOf(run.atp, act.machineIds);
+      const read = await readRecordOf(run.atp, act.machineIds, callerOf(act));
       const again = 'record' in read ? decideRequest(kind, read.record, context) : undefined;
       if (again?.kind === 'adopt' || again?.kind === 'answered') return await carryOut(act, again, run);
       return deferredEffect(
@@ -133,7 +137,12 @@ async function cancelThenDecide(
   run: RunContext,
 ): Promise<ActEffect> {
   const { kind, context } = act;
-  const read: RecordRead = await run.writer.cancel(opposite, commentFor(act, run.clock.now()), act);
+  const read: RecordRead = await run.writer.cancel(
+    opposite,
+    commentFor(act, run.clock.now()),
+    act,
+    callerOf(act),
+  );
   if ('unreadable' in read) {
     return deferredEffect(
       `action ${opposite.id} was to be cancelled; whether it was could not be read (${read.unreadable})`,

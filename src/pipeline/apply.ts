@@ -185,7 +185,10 @@ function finishEnrichment({ selected, look }: HostWork, run: RunContext, progres
 async function readAlerts(look: Look, run: RunContext): Promise<AppError | undefined> {
   if (look.alerts !== undefined || look.resolution.kind !== 'machine') return undefined;
   try {
-    look.alerts = await run.atp.listAlerts(look.resolution.machine.id);
+    look.alerts = await run.atp.listAlerts(look.resolution.machine.id, {
+      host: look.host.id,
+      priority: 'enrichment',
+    });
     return undefined;
   } catch (error) {
     if (run.stop.aborted || !(error instanceof AppError)) throw error;

@@ -3,10 +3,10 @@ import type { Clock } from '../clock.ts';
 import type { MatchPolicy } from '../decide/match.ts';
 import type { NeverRules } from '../decide/guard.ts';
 import type { DetectClient } from '../detect/client.ts';
+import type { Breaker } from '../http/breaker.ts';
 import type { Log } from '../log.ts';
 import type { Progress } from '../progress.ts';
 import type { Freshness } from './freshness.ts';
-import type { Health } from './health.ts';
 import type { Writer } from './writer.ts';
 
 /** Which tags and scores select hosts, and for what. */
@@ -40,9 +40,7 @@ export interface RunContext {
   atp: AtpClient;
   /** Writes through the clients of this context. */
   writer: Writer;
-  /** Makes a writer through other clients: those whose failures count against one host. */
-  writerWith(detect: DetectClient, atp: AtpClient): Writer;
-  health: Health;
+  breaker: Breaker;
   freshness: Freshness;
   /** Told how many hosts there are, and of each that is done. */
   progress: Progress;

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import type { Caller } from '../atp/client.ts';
 import type { MachineAction } from '../atp/schema.ts';
 import { deferredEffect, unchangedEffect } from '../decide/outcome.ts';
 import type { Look, RecordRead, Rules } from '../decide/plan.ts';
@@ -10,7 +11,6 @@ import { followEffects } from './follow.ts';
 import { readInventory, type Inventory } from './inventory.ts';
 import { failureEffect, outcomeWithout } from './outcomes.ts';
 import type { HostOutcome } from './report.ts';
-import { watched } from './requests.ts';
 import { readRecordOf, resolveHost } from './resolve.ts';
 import type { SelectedHost } from './select.ts';
 import { HostGoneError } from './writer.ts';
@@ -111,7 +111,7 @@ async function handleHost(
   run: RunContext,
 ): Promise<HostOutcome> {
   const { host, reasons } = selected;
-  const context = watched(run, host.id, 'enrichment');
+  const caller: Caller = { host: host.id, priority: 'enrichment' };
   try {
     run.stop.throwIfAborted();
     const now = run.clock.now();
@@ -123,16 +123,16 @@ async function handleHost(
         deferredEffect('the time of this run was over; the next run does it', ExitCode.done),
       ]);
     }
-    let asked = await readAsked(selected, wants, context);
+    let asked = await readAsked(selected, wants, run);
     // The owner took the tag away while the search index still showed it.
     if (!asked.enrich && !asked.follow) return outcomeWithout(selected, [unchangedEffect(tagIsGone)]);
 
-    const look = await lookAt(selected, asked.tags, asked.enrich, { records, inventory }, context);
+    const look = await lookAt(selected, asked.tags, asked.enrich, { records, inventory }, run);
     const owner = { brain: run.settings.brain, hostId: host.id };
-    const listed = isUnfinished(asked.state) ? await records.read(asked.state, context) : undefined;
+    const listed = isUnfinished(asked.state) ? await records.read(asked.state, host.id, run) : undefined;
     if (run.clock.now() - now > tagsHoldMs) {
       const { state: before, enrich: wasEnriched } = asked;
-      asked = await readAsked(selected, wants, context);
+      asked = await readAsked(selected, wants, run);
       if (!asked.enrich && !asked.follow) return outcomeWithout(selected, [unchangedEffect(tagIsGone)]);
       const isOther = asked.enrich !== wasEnriched || !isSameMachine(before, asked.state);
       if (isOther) return outcomeWithout(selected, [deferredEffect(tagsHaveChanged)]);
@@ -154,14 +154,14 @@ async function handleHost(
     let effects = followEffects(tags, known, owner, now, look.corrected);
     if (listed && effects.length === 0 && reachOf(state) === undefined) {
       // Without a time, it may be older than the list of all reaches back.
-      const own = await readRecordOf(context.atp, state.ids, 'enrichment');
+      const own = await readRecordOf(run.atp, state.ids, caller);
       if ('record' in own) effects = followEffects(tags, own.record, owner, now, look.corrected);
     }
     if (!enrich && effects.every((effect) => effect.result === 'unchanged')) {
       return outcomeWithout(selected, effects);
     }
     const work = { selected, look, enrich, effects, enrichTriggers };
-    return await applyHost(work, { tags }, noRequests(run), context);
+    return await applyHost(work, { tags }, noRequests(run), run);
   } catch (error) {
     return outcomeWithout(selected, [failureEffect(error, run)]);
   }
@@ -203,14 +203,15 @@ async function lookAt(
     inventory,
     now: () => clock.now(),
     readRecord: async (machineIds, state) => {
-      const read = await records.read(state, run);
+      const read = await records.read(state, host.id, run);
       if ('unreadable' in read) return read;
       return { record: read.record.filter((action) => machineIds.includes(action.machineId)) };
     },
   });
   if (look.resolution.kind === 'machine') {
     const { id } = look.resolution.machine;
-    look.alerts = inventory?.alertsOf(id) ?? (await atp.listAlerts(id));
+    look.alerts =
+      inventory?.alertsOf(id) ?? (await atp.listAlerts(id, { host: host.id, priority: 'enrichment' }));
   }
   return look;
 }
@@ -218,7 +219,7 @@ async function lookAt(
 /** One list of machine actions for all hosts that the tags call held or unfinished, whatever their number. */
 interface ActionList {
   /** The list, read once and only when needed; for a host it does not reach back to, its machines' own records. */
-  read(state: TagState, run: RunContext): Promise<RecordRead>;
+  read(state: TagState, hostId: number, run: RunContext): Promise<RecordRead>;
 }
 
 const dayMs = 86_400_000;
@@ -238,12 +239,12 @@ function createActionList(selected: readonly SelectedHost[], now: number): Actio
   let list: Promise<MachineAction[]> | undefined;
 
   return {
-    async read(state, { atp }) {
+    async read(state, host, { atp }) {
       const reach = isUnfinished(state) ? (reachOf(state) ?? beforeAnyOpen(now)) : reachOf(state);
       if (oldest === undefined || reach === undefined || reach < oldest)
-        return await readRecordOf(atp, state.ids, 'enrichment');
+        return await readRecordOf(atp, state.ids, { host, priority: 'enrichment' });
       try {
-        list ??= atp.listActionsSince(oldest);
+        list ??= atp.listActionsSince(oldest, { host, priority: 'action' });
         return { record: await list };
       } catch (error) {
         if (error instanceof ApiError) return { unreadable: error.message };

@@ -16,7 +16,6 @@ import { isHeld, isUnfinished, readTags, triggersAmong, type RequestKind } from 
 import { AppError, ExitCode, PostponedError } from '../errors.ts';
 import { applyHost, isById, type Fresh, type HostWork } from './apply.ts';
 import type { RunContext, Triggers } from './context.ts';
-import type { Use } from './health.ts';
 import { followEffects } from './follow.ts';
 import { failureEffect, outcomeWithout } from './outcomes.ts';
 import type { HostOutcome } from './report.ts';
@@ -104,8 +103,7 @@ async function resolveRequest(selected: SelectedHost, run: RunContext): Promise<
   try {
     run.stop.throwIfAborted();
     if (run.clock.now() > run.deadline) throw new PostponedError('the time of this run was over');
-    const detect = run.health.watch(run.detect, 'detect', host.id);
-    const atp = run.health.watch(run.atp, 'atp', host.id);
+    const { detect, atp } = run;
     const tags = await detect.getTags(host.id);
     if (!tags) throw new HostGoneError(host.id);
     const asked = kindsAsked(tags, run.triggers).filter((kind) => kinds.includes(kind));
@@ -114,7 +112,7 @@ async function resolveRequest(selected: SelectedHost, run: RunContext): Promise<
       atp,
       brain: run.settings.brain,
       now: () => run.clock.now(),
-      readRecord: (ids: readonly string[]) => readRecordOf(atp, ids),
+      readRecord: (ids: readonly string[]) => readRecordOf(atp, ids, { host: host.id, priority: 'action' }),
     };
     // The index may still show where the host was before; nobody is isolated, or refused, for an old address.
     const current = await detect.getHost(host.id);
@@ -273,7 +271,7 @@ async function applyReady(
   const flagTags = kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags;
   const triggers = triggersAmong(fresh.tags, flagTags);
   const full: HostWork = { ...work, ...(kind && plan ? { request: { kind, triggers, plan } } : {}) };
-  return await applyHost(full, fresh, rules, watched(run, selected.host.id), onActed);
+  return await applyHost(full, fresh, rules, run, onActed);
 }
 
 function isEnrichedAnyway(selected: SelectedHost, fresh: Fresh, run: RunContext): boolean {
@@ -282,17 +280,10 @@ function isEnrichedAnyway(selected: SelectedHost, fresh: Fresh, run: RunContext)
 
 async function readAfresh(hostId: number, kinds: readonly RequestKind[], run: RunContext): Promise<Fresh> {
   run.stop.throwIfAborted();
-  const detect = run.health.watch(run.detect, 'detect', hostId);
+  const { detect } = run;
   const host = kinds.includes('isolate') ? await detect.getHost(hostId) : undefined;
   // The tags come last: they are what the owner of a trigger changes.
   const tags = await detect.getTags(hostId);
   if (!tags || (kinds.includes('isolate') && !host)) throw new HostGoneError(hostId);
   return { tags, host };
-}
-
-/** The run's context with clients that count failures against this host. */
-export function watched(run: RunContext, hostId: number, use: Use = 'request'): RunContext {
-  const detect = run.health.watch(run.detect, 'detect', hostId);
-  const atp = run.health.watch(run.atp, 'atp', hostId, use);
-  return { ...run, detect, atp, writer: run.writerWith(detect, atp) };
 }

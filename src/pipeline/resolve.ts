@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { AtpClient } from '../atp/client.ts';
+import type { AtpClient, Caller } from '../atp/client.ts';
 import type { Machine, MachineAction } from '../atp/schema.ts';
 import type { Owner } from '../decide/comment.ts';
 import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
@@ -19,7 +19,6 @@ import {
 } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Host } from '../detect/schema.ts';
-import type { Priority } from '../http/limiter.ts';
 import type { Inventory } from './inventory.ts';
 import { ApiError, AppError, ExitCode } from '../errors.ts';
 
@@ -55,6 +54,7 @@ export async function resolveHost(
 ): Promise<Look> {
   const state = readTags(tags);
   const id = state.ids.length > 1 && isHeld(state) ? await heldId(state, resolver) : onlyId(state);
+  const caller: Caller = { host: host.id, priority: request ? 'action' : 'enrichment' };
   const owner: Owner = { brain: resolver.brain, hostId: host.id };
   const answerIn = (kind: RequestKind | undefined, record: MachineRecord) =>
     kind &&
@@ -67,7 +67,7 @@ export async function resolveHost(
   let corrected: MachineAction | undefined;
 
   if (id !== undefined && isHeld(state)) {
-    const byId = await resolveById(id, state, request, resolver);
+    const byId = await resolveById(id, state, caller, resolver);
     record = byId.record;
     if ('record' in record) {
       // What a killed run asked for is no news: it is looked away from, and answers the trigger later.
@@ -113,7 +113,7 @@ export async function resolveHost(
       (isOpenStatus(opposite.status) || (request === 'release' && opposite.status === 'Succeeded'));
     const isAwaited = isStanding && !corrected;
     if (isAnswered || isAwaited || wasCancelled)
-      return { host, tags, corrected, ...(await resolveById(id, state, request, resolver, record)) };
+      return { host, tags, corrected, ...(await resolveById(id, state, caller, resolver, record)) };
   }
   return { tags, corrected, ...(await resolveAndRead(host, state, request, resolver)) };
 }
@@ -145,14 +145,14 @@ async function heldId(state: TagState, { readRecord }: Resolver): Promise<string
 async function resolveById(
   id: string,
   state: TagState,
-  request: RequestKind | undefined,
+  caller: Caller,
   { atp, readRecord }: Resolver,
   known?: RecordRead,
 ): Promise<Pick<Look, 'resolution' | 'record' | 'machineIds'>> {
   const ids = [id];
   let machine: Machine | undefined;
   for (let next: string | undefined = id; next !== undefined && ids.length <= longestMergeChain;) {
-    machine = await atp.getMachine(next, request ? 'action' : 'enrichment');
+    machine = await atp.getMachine(next, caller);
     next = machine?.mergedIntoMachineId;
     if (next !== undefined && ids.includes(next)) break;
     if (next !== undefined) ids.push(next);
@@ -208,14 +208,15 @@ async function resolveByAddress(
   const inBulk = inventory?.confirmed(host);
   if (inBulk) return { host, resolution: describe({ kind: 'one', ...inBulk }, ip, at) };
 
-  let found = await atp.findByIp(ip, at, priority);
+  const caller: Caller = { host: host.id, priority };
+  let found = await atp.findByIp(ip, at, caller);
   if (found === 'stale') return none(stale);
   let match = chooseMachine(host, found);
   let confirmedOnly = false;
   // A machine of that earlier time must be confirmed, so that nobody looks for one that is not there.
   const mayBeLate = now() - at < lateReportMs && (inventory?.mayConfirm(host) ?? true);
   if (found.length === 0 && mayBeLate) {
-    found = await atp.findByIp(ip, at - earlierMs, priority);
+    found = await atp.findByIp(ip, at - earlierMs, caller);
     confirmedOnly = true;
     match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, confirmedOnly);
   }
@@ -272,12 +273,10 @@ function doubt({ evidence, because }: Finding): string {
 export async function readRecordOf(
   atp: AtpClient,
   machineIds: readonly string[],
-  priority: Priority = 'action',
+  caller: Caller,
 ): Promise<RecordRead> {
   try {
-    const lists = await Promise.all(
-      machineIds.map((machineId) => atp.listMachineActions(machineId, priority)),
-    );
+    const lists = await Promise.all(machineIds.map((machineId) => atp.listMachineActions(machineId, caller)));
     return { record: lists.flat() };
   } catch (error) {
     if (error instanceof ApiError) return { unreadable: error.message };

@@ -34,8 +34,11 @@ export async function selectHosts({
     let page: number | undefined = 1;
     while (page !== undefined) {
       const listed: Awaited<ReturnType<typeof detect.searchHosts>> = await detect.searchHosts(query, page);
-      if (listed.skipped > 0) {
-        log.warn({ skipped: listed.skipped }, 'Detect listed hosts without a usable id; they were left out');
+      if (listed.unusable.length > 0) {
+        log.warn(
+          { skipped: listed.unusable.length },
+          'Detect listed hosts without a usable id; they were left out',
+        );
       }
       const before = seen.size;
       for (const host of listed.hosts) {

@@ -1,5 +1,5 @@
-import type { AtpClient, MachineActionPost } from '../atp/client.ts';
-import { isUnknownToDefender } from '../atp/lists.ts';
+import type { AtpClient, Caller, MachineActionPost } from '../atp/client.ts';
+import { refusalOf } from '../atp/refusals.ts';
 import type { MachineAction } from '../atp/schema.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/plan.ts';
@@ -38,9 +38,9 @@ export interface Writer {
   /** Reads the host's tags, writes once more what they lack, and tells whether the change then stands. */
   confirmTags(hostId: number, change: TagChange): Promise<boolean>;
   writeNote(hostId: number, noteId: number | undefined, text: string): Promise<void>;
-  post(post: MachineActionPost): Promise<Posted>;
+  post(post: MachineActionPost, caller: Caller): Promise<Posted>;
   /** Cancels a pending action, then reads the machine's record. */
-  cancel(action: MachineAction, comment: string, known: KnownRecord): Promise<RecordRead>;
+  cancel(action: MachineAction, comment: string, known: KnownRecord, caller: Caller): Promise<RecordRead>;
 }
 
 /** A machine's record as last read, and the ids it is read under. */
@@ -51,7 +51,6 @@ export interface KnownRecord {
 
 /** Waits before the reads that look for an action whose answer was lost, or for a cancellation to show; milliseconds. */
 const lookAgainAfterMs = [1_000, 2_000, 4_000];
-const unsupported = ['OsPlatformNotSupported', 'ClientVersionNotSupported'];
 
 /** Creates the writer of a real run. */
 export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock, stop: AbortSignal): Writer {
@@ -86,10 +85,10 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
     };
   }
 
-  async function findPosted(post: MachineActionPost): Promise<MachineAction | undefined> {
+  async function findPosted(post: MachineActionPost, caller: Caller): Promise<MachineAction | undefined> {
     for (const waitMs of lookAgainAfterMs) {
       await clock.sleep(waitMs, stop);
-      const read = await readRecordOf(atp, [post.machineId]);
+      const read = await readRecordOf(atp, [post.machineId], caller);
       const found =
         'record' in read ? read.record.find((action) => action.requestorComment === post.comment) : undefined;
       if (found) return found;
@@ -97,19 +96,24 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
     return undefined;
   }
 
-  async function postFailed(post: MachineActionPost, error: ApiError): Promise<Posted> {
-    if (isUnknownToDefender(error)) return { kind: 'refused', reason: error.message, unknownMachine: true };
-    if (error.status === 400 && unsupported.includes(error.serviceCode ?? '')) {
+  async function postFailed(post: MachineActionPost, error: ApiError, caller: Caller): Promise<Posted> {
+    const refusal = refusalOf(error);
+    if (refusal === 'unknown machine')
+      return { kind: 'refused', reason: error.message, unknownMachine: true };
+    if (refusal === 'platform') {
       const reason = `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
       return { kind: 'refused', reason, unknownMachine: false };
     }
-    if (error.status === 400 && error.serviceCode === 'ActiveRequestAlreadyExists')
-      return { kind: 'already open' };
+    if (refusal === 'restricted machine') {
+      const reason = `the machine's onboarding forbids it (${error.serviceMessage ?? error.message})`;
+      return { kind: 'refused', reason, unknownMachine: false };
+    }
+    if (refusal === 'already open') return { kind: 'already open' };
     if (error.notDone) {
       if (error.isOutage) return { kind: 'not done', reason: error.message };
       throw error;
     }
-    const found = await findPosted(post);
+    const found = await findPosted(post, caller);
     if (found) return { kind: 'accepted', action: found };
     const reason = `${error.message}; Defender's record does not show the action, so it is not asked for again in this run`;
     return { kind: 'unclear', reason };
@@ -127,27 +131,27 @@ export function createWriter(detect: DetectClient, atp: AtpClient, clock: Clock,
       if (noteId === undefined) await detect.createNote(hostId, text);
       else await detect.updateNote(hostId, noteId, text);
     },
-    async post(post) {
+    async post(post, caller) {
       try {
-        return { kind: 'accepted', action: await atp.postAction(post) };
+        return { kind: 'accepted', action: await atp.postAction(post, caller) };
       } catch (error) {
-        if (error instanceof ApiError) return await postFailed(post, error);
+        if (error instanceof ApiError) return await postFailed(post, error, caller);
         throw error;
       }
     },
-    async cancel(action, comment, { machineIds }) {
+    async cancel(action, comment, { machineIds }, caller) {
       try {
-        await atp.cancelAction(action.id, comment);
+        await atp.cancelAction(action.id, comment, caller);
       } catch (error) {
         // Whether it was cancelled, ran on or ended, only the record can say.
         if (!(error instanceof ApiError)) throw error;
       }
-      let read = await readRecordOf(atp, machineIds);
+      let read = await readRecordOf(atp, machineIds, caller);
       for (const waitMs of lookAgainAfterMs) {
         const shown = 'record' in read ? read.record.find(({ id }) => id === action.id) : undefined;
         if (shown && shown.status !== 'Pending') break;
         await clock.sleep(waitMs, stop);
-        read = await readRecordOf(atp, machineIds);
+        read = await readRecordOf(atp, machineIds, caller);
       }
       return read;
     },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AuthError } from '../../src/errors.ts';
 import { errorOf } from '../http/rig.ts';
 import { json, text, type Answer } from '../http/server.ts';
-import { audience, machineId, startDefender } from './rig.ts';
+import { asAction, audience, machineId, startDefender } from './rig.ts';
 
 const none = json({ value: [] });
 const unauthorized = text('', 401);
@@ -29,14 +29,14 @@ describe('a refused token', () => {
       json({ id: 'a', type: 'Isolate', status: 'Pending', machineId }, 201),
     ]);
 
-    expect((await atp.postAction(isolation)).id).toBe('a');
+    expect((await atp.postAction(isolation, asAction)).id).toBe('a');
     expect(bearers(received)).toEqual(['Bearer token-1', 'Bearer token-2']);
   });
 
   it('is the end when a fresh one is refused too', async () => {
     const { atp, received } = await startDefender(unauthorized);
 
-    const error = await errorOf(atp.listActionsSince(0));
+    const error = await errorOf(atp.listActionsSince(0, asAction));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
@@ -51,7 +51,7 @@ describe('a refused token', () => {
       (request.headers.authorization === 'Bearer token-1' ? unauthorized : none)(response, request);
     });
 
-    await Promise.all([1, 2, 3].map(() => atp.listActionsSince(0)));
+    await Promise.all([1, 2, 3].map(() => atp.listActionsSince(0, asAction)));
 
     expect(tokens.dropped).toEqual(['token-1']);
     expect(received).toHaveLength(6);
@@ -62,7 +62,7 @@ describe('a missing permission', () => {
   it('is believed at once of a token of this run', async () => {
     const { atp, received, tokens } = await startDefender(forbidden);
 
-    const error = await errorOf(atp.findByIp('10.1.2.3', 0, 'action'));
+    const error = await errorOf(atp.findByIp('10.1.2.3', 0, asAction));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
@@ -79,7 +79,7 @@ describe('a missing permission', () => {
   it('is believed of a token of an earlier run only when a fresh one lacks it too', async () => {
     const { atp, received } = await startDefender(forbidden, { isTokenCached: true });
 
-    const error = await errorOf(atp.postAction(isolation));
+    const error = await errorOf(atp.postAction(isolation, asAction));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
@@ -95,7 +95,7 @@ describe('a missing permission', () => {
     const answer: Answer = json({ error: { code: 'DisabledFeature', message: 'Not licensed' } }, 403);
     const { atp } = await startDefender(answer);
 
-    const error = await errorOf(atp.cancelAction('a', 'c'));
+    const error = await errorOf(atp.cancelAction('a', 'c', asAction));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({

@@ -4,6 +4,9 @@ import { createRig } from '../http/rig.ts';
 import { startServer, type Answer, type Received } from '../http/server.ts';
 
 export const audience = 'https://api.securitycenter.microsoft.com';
+/** Whose calls tests make, unless it matters. */
+export const asAction = { host: 7, priority: 'action' } as const;
+export const asEnrichment = { host: 7, priority: 'enrichment' } as const;
 export const machineId = '0e23b8b23abcdefabcdef6f877b45d19c04a522d';
 
 /** Gives out `token-1` until that is dropped, then `token-2`, and so on. */

@@ -81,7 +81,8 @@ describe('searchHosts', () => {
     expect(await detect.searchHosts('host.id:472', 1)).toEqual({
       hosts: [host],
       next: undefined,
-      skipped: 0,
+      count: 1,
+      unusable: [],
     });
   });
 
@@ -102,8 +103,8 @@ describe('searchHosts', () => {
     const { detect } = await startDetect(
       page([
         odd,
-        { id: 5 },
-        { id: 5, groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
+        { id: 5, tags: [] },
+        { id: 5, tags: [], groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
       ]),
     );
 
@@ -112,11 +113,57 @@ describe('searchHosts', () => {
     expect(hosts).toEqual([bare, bare, { ...bare, groups: [], lastSeen: '2022-07-09T19:38:34.5Z' }]);
   });
 
-  it('leaves out documents whose id or tags cannot be read, and counts them', async () => {
-    const broken = [{}, { id: 0 }, { id: -1 }, { id: 1.5 }, { id: '7' }, null, 'x', { id: 6, tags: 'block' }];
-    const { detect } = await startDetect(page([...broken, { id: 7, tags: ['block', 8] }, { id: 5 }]));
+  it('reads a document as far as it goes: an id in quotes, a null among the tags', async () => {
+    const { detect } = await startDetect(page([{ id: '5', tags: [null, 'block', null] }]));
 
-    expect(await detect.searchHosts('host.id:*', 1)).toEqual({ hosts: [bare], next: undefined, skipped: 9 });
+    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+
+    expect(hosts).toEqual([{ ...bare, tags: ['block'] }]);
+    expect(unusable).toEqual([]);
+  });
+
+  it('names the documents that it cannot use, as far as they say who they are', async () => {
+    const { detect } = await startDetect(
+      page([
+        { id: 6, name: 'without-tags' },
+        { id: '7', name: 'odd-tag', tags: ['block', 8] },
+        { id: 8, tags: 'block' },
+        { name: 'without-id', tags: [] },
+        { id: 0, tags: [] },
+        { id: 1.5, tags: [] },
+        { id: '', tags: [] },
+        { id: '1e3', tags: [] },
+        { id: '99999999999999999999', tags: [] },
+        {},
+        null,
+        'x',
+        { id: 5, tags: [] },
+      ]),
+    );
+
+    const { hosts, unusable, count } = await detect.searchHosts('host.id:*', 1);
+
+    const nobody = { id: undefined, name: undefined };
+    expect(hosts).toEqual([bare]);
+    expect(unusable).toEqual([
+      { id: 6, name: 'without-tags' },
+      { id: 7, name: 'odd-tag' },
+      { id: 8, name: undefined },
+      { id: undefined, name: 'without-id' },
+      ...Array<unknown>(8).fill(nobody),
+    ]);
+    expect(count).toBe(13);
+  });
+
+  it.each<[unknown, number | undefined]>([
+    [1_234, 1_234],
+    ['1234', undefined],
+    [null, undefined],
+    [undefined, undefined],
+  ])('takes the length of the whole list from a count %o as %o', async (count, expected) => {
+    const { detect } = await startDetect(json({ count, results: [], next: null }));
+
+    expect((await detect.searchHosts('host.id:*', 1)).count).toBe(expected);
   });
 
   it.each<[unknown, number | undefined]>([
@@ -140,7 +187,12 @@ describe('searchHosts', () => {
       json({ detail: 'Invalid page "2": That page contains no results.' }, 404),
     );
 
-    expect(await detect.searchHosts('host.id:*', 2)).toEqual({ hosts: [], next: undefined, skipped: 0 });
+    expect(await detect.searchHosts('host.id:*', 2)).toEqual({
+      hosts: [],
+      next: undefined,
+      count: undefined,
+      unusable: [],
+    });
   });
 
   it.each<[string, Answer, string]>([
