@@ -189,6 +189,6 @@ function apiMessage(fields: ApiErrorFields): string {
     case 'timeout':
       return `${who} did not answer in time: ${call}`;
     case 'unreadable':
-      return `${who} gave an answer that cannot be used to ${call}${words ? ` (${words})` : ''}`;
+      return `${who}'s answer to ${call} cannot be read${words ? ` (${words})` : ''}`;
   }
 }

@@ -118,7 +118,7 @@ describe('listMachineActions', () => {
     const { atp } = await startDefender(list([record, broken]));
 
     expect((await apiErrorOf(atp.listMachineActions(machineId, asAction))).message).toBe(
-      'Defender gave an answer that cannot be used to GET /api/machineactions (expected machine actions with id, type, status and machineId)',
+      "Defender's answer to GET /api/machineactions cannot be read (expected machine actions with id, type, status and machineId)",
     );
   });
 
@@ -201,7 +201,7 @@ describe('postAction', () => {
     const { atp, received } = await startDefender(answer);
 
     expect(await apiErrorOf(atp.postAction(isolation, asAction))).toMatchObject({
-      message: `Defender gave an answer that cannot be used to POST /api/machines/${machineId}/isolate (expected the Isolate action of this machine)`,
+      message: `Defender's answer to POST /api/machines/${machineId}/isolate cannot be read (expected the Isolate action of this machine)`,
       failure: 'unreadable',
       notDone: false,
     });

@@ -130,7 +130,7 @@ describe('findByIp', () => {
     const { atp } = await startDefender(list([record, other]));
 
     expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
-      `Defender gave an answer that cannot be used to GET ${path} (expected a machine with an id of 40 digits)`,
+      `Defender's answer to GET ${path} cannot be read (expected a machine with an id of 40 digits)`,
     );
   });
 
@@ -142,7 +142,7 @@ describe('findByIp', () => {
     const { atp } = await startDefender(answer);
 
     expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
-      `Defender gave an answer that cannot be used to GET ${path} (expected a list in "value")`,
+      `Defender's answer to GET ${path} cannot be read (expected a list in "value")`,
     );
   });
 
@@ -219,7 +219,7 @@ describe('getMachine', () => {
     const { atp } = await startDefender(answer);
 
     expect((await apiErrorOf(atp.getMachine(machineId, asEnrichment))).message).toBe(
-      `Defender gave an answer that cannot be used to GET /api/machines/${machineId} (expected ${expected})`,
+      `Defender's answer to GET /api/machines/${machineId} cannot be read (expected ${expected})`,
     );
   });
 });

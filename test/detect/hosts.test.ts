@@ -209,17 +209,17 @@ describe('searchHosts', () => {
     [
       'HTML',
       text('<html>Welcome</html>'),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (HTML instead of JSON)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (HTML instead of JSON)",
     ],
     [
       'other JSON',
       json({ hosts: [] }),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (expected a page of hosts)",
     ],
     [
       'an empty answer',
       text(''),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (expected a page of hosts)",
     ],
   ])('takes %s on the first page for a wrong address or version', async (_name, answer, message) => {
     const { detect } = await startDetect(answer);
@@ -350,7 +350,7 @@ describe('listGroupNames', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.listGroupNames())).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/groups (expected a list of groups)',
+      "Detect's answer to GET /api/v2.5/groups cannot be read (expected a list of groups)",
     );
   });
 });

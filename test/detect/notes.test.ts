@@ -46,7 +46,7 @@ describe('listNotes', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.listNotes(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/hosts/7/notes (expected a list of notes)',
+      "Detect's answer to GET /api/v2.5/hosts/7/notes cannot be read (expected a list of notes)",
     );
   });
 });
@@ -88,7 +88,7 @@ describe('createNote', () => {
 
     expect(await apiErrorOf(detect.createNote(7, own))).toMatchObject({
       message:
-        'Detect gave an answer that cannot be used to POST /api/v2.5/hosts/7/notes (expected the note with its id)',
+        "Detect's answer to POST /api/v2.5/hosts/7/notes cannot be read (expected the note with its id)",
       notDone: false,
     });
     expect(received).toHaveLength(2);
@@ -155,7 +155,7 @@ describe('updateNote', () => {
     const { detect } = await startDetect([text(''), json([note(792, 'old'), note(793, own)])]);
 
     expect((await apiErrorOf(detect.updateNote(7, 792, own))).message).toBe(
-      'Detect gave an answer that cannot be used to PATCH /api/v2.5/hosts/7/notes/792 (expected the changed note)',
+      "Detect's answer to PATCH /api/v2.5/hosts/7/notes/792 cannot be read (expected the changed note)",
     );
   });
 

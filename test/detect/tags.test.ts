@@ -61,7 +61,7 @@ describe('getTags', () => {
     const { detect } = await startDetect(json({ status: 'failure', message: 'no', tags: [] }));
 
     expect((await apiErrorOf(detect.getTags(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/tagging/host/7 (expected success, not failure: no)',
+      "Detect's answer to GET /api/v2.5/tagging/host/7 cannot be read (expected success, not failure: no)",
     );
   });
 
@@ -74,7 +74,7 @@ describe('getTags', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.getTags(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/tagging/host/7 (expected a list of tags)',
+      "Detect's answer to GET /api/v2.5/tagging/host/7 cannot be read (expected a list of tags)",
     );
   });
 });
@@ -113,7 +113,7 @@ describe('addTag and removeTag', () => {
     const { detect } = await startDetect(json({ status: 'failure', message: 'tag is not allowed' }));
 
     expect((await apiErrorOf(detect.addTag(7, 'x'))).message).toBe(
-      'Detect gave an answer that cannot be used to POST /api/v2.5/tagging/host (expected success, not failure: tag is not allowed)',
+      "Detect's answer to POST /api/v2.5/tagging/host cannot be read (expected success, not failure: tag is not allowed)",
     );
   });
 

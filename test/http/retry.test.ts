@@ -17,7 +17,7 @@ const failures: [string, Answer, string][] = [
   ['a 500', text('', 500), 'Detect answered 500 to GET /x'],
   ['a 503', json({ detail: 'busy' }, 503), 'Detect answered 503 to GET /x (busy)'],
   ['a 429', json({ detail: 'slow' }, 429), 'Detect answered 429 to GET /x (slow)'],
-  ['HTML', text('<html>'), 'Detect gave an answer that cannot be used to GET /x (HTML instead of JSON)'],
+  ['HTML', text('<html>'), "Detect's answer to GET /x cannot be read (HTML instead of JSON)"],
 ];
 
 it.each(failures)('tries a read four times after %s, ever later', async (_, answer, message) => {
