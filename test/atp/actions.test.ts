@@ -78,17 +78,36 @@ describe('listMachineActions', () => {
     expect(actions.map(({ updatedAt }) => updatedAt)).toEqual([action.updatedAt, action.createdAt]);
   });
 
-  it('leaves out other kinds and other machines, should Defender list them', async () => {
+  it('leaves out other kinds, should Defender list them', async () => {
     const { atp } = await startDefender(
-      list([
-        { type: 'RunAntiVirusScan' },
-        { ...record, id: '1', type: 'Offboard', machineId: null },
-        { ...record, id: '2', machineId: 'f'.repeat(40) },
-        record,
-      ]),
+      list([{ type: 'RunAntiVirusScan' }, { ...record, id: '1', type: 'Offboard', machineId: null }, record]),
     );
 
     expect(await atp.listMachineActions(machineId, asAction)).toEqual([action]);
+  });
+
+  it.each<[string, unknown]>([
+    ['an isolation', { ...record, id: '2', machineId: 'f'.repeat(40) }],
+    ['an action of another kind', { type: 'RunAntiVirusScan', machineId: 'f'.repeat(40) }],
+  ])('does not go by a list with %s of another machine', async (_name, other) => {
+    const { atp } = await startDefender(list([record, other]));
+
+    expect(await apiErrorOf(atp.listMachineActions(machineId, asAction))).toMatchObject({
+      message: `Defender's answer to GET /api/machineactions cannot be read (expected actions of machine ${machineId} only)`,
+      failure: 'unreadable',
+      isOutage: false,
+    });
+  });
+
+  it('asks again for a list that cannot be read', async () => {
+    const { atp, received } = await startDefender([
+      json({ error: 'busy' }),
+      list([{ ...record, status: 7 }]),
+      list([record]),
+    ]);
+
+    expect(await atp.listMachineActions(machineId, asAction)).toEqual([action]);
+    expect(received).toHaveLength(3);
   });
 
   it('takes the latest state of an action that it reads twice', async () => {

@@ -146,6 +146,24 @@ describe('findByIp', () => {
     );
   });
 
+  it('asks again for an answer of another shape', async () => {
+    const { atp, received } = await startDefender([json({ values: [] }), text(''), list([record])]);
+
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([machine]);
+    expect(received).toHaveLength(3);
+  });
+
+  it('does not choose among more than 1,000 machines', async () => {
+    const many = Array.from({ length: 1_001 }, (_, index) => ({ id: index.toString(16).padStart(40, '0') }));
+    const fewer = await startDefender(list(many.slice(1)));
+    const { atp } = await startDefender(list(many));
+
+    expect(await fewer.atp.findByIp('10.1.2.3', at, asAction)).toHaveLength(1_000);
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
+      `Defender's answer to GET ${path} cannot be read (expected a list of at most 1000 members)`,
+    );
+  });
+
   it('takes 404 for no machine', async () => {
     const { atp } = await startDefender(json({ error: { code: 'NotFound' } }, 404));
 

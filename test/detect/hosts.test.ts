@@ -155,6 +155,33 @@ describe('searchHosts', () => {
     expect(count).toBe(13);
   });
 
+  it('asks again for an answer that no Detect would give, before it calls the address wrong', async () => {
+    const { detect, received } = await startDetect([
+      text('<html>Starting</html>'),
+      json({ hosts: [] }),
+      text(''),
+      page([document]),
+    ]);
+
+    expect((await detect.searchHosts('host.id:*', 1)).hosts).toEqual([host]);
+    expect(received).toHaveLength(4);
+  });
+
+  it('cannot use a host with more than 2,000 tags', async () => {
+    const tags = Array.from({ length: 2_001 }, (_, index) => `t${index}`);
+    const { detect } = await startDetect(
+      page([
+        { id: 5, tags: tags.slice(1) },
+        { id: 6, name: 'full', tags },
+      ]),
+    );
+
+    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+
+    expect(hosts.map(({ id }) => id)).toEqual([5]);
+    expect(unusable).toEqual([{ id: 6, name: 'full' }]);
+  });
+
   it.each<[unknown, number | undefined]>([
     [1_234, 1_234],
     ['1234', undefined],

@@ -36,6 +36,17 @@ describe('listNotes', () => {
     expect(await detect.listNotes(7)).toBeUndefined();
   });
 
+  it.each<[string, unknown[], string]>([
+    ['more than 1,000 notes', Array<unknown>(1_001).fill(note(3, 'x')), 'expected at most 1000 notes'],
+    ['more than 16 MiB of notes', [note(3, 'x'.repeat(2 ** 24))], 'the answer is larger than 16 MiB'],
+  ])('does not read %s', async (_name, notes, words) => {
+    const { detect } = await startDetect(json(notes));
+
+    expect((await apiErrorOf(detect.listNotes(7))).message).toBe(
+      `Detect's answer to GET /api/v2.5/hosts/7/notes cannot be read (${words})`,
+    );
+  });
+
   it.each<[string, Answer]>([
     ['a note without id', json([note(3, 'x'), { note: 'y' }])],
     ['a note whose text is none', json([note(3, 7)])],
