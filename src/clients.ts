@@ -6,7 +6,7 @@ import type { Config } from './config/config.ts';
 import { createDetectClient, type DetectClient } from './detect/client.ts';
 import { ApiError, type Service } from './errors.ts';
 import type { Breaker } from './http/breaker.ts';
-import { createHttp, type HttpClient } from './http/http.ts';
+import { createHttp, withRequest, type HttpClient } from './http/http.ts';
 import type { Limiter } from './http/limiter.ts';
 import type { Log } from './log.ts';
 import type { Secrets } from './secrets.ts';
@@ -134,16 +134,18 @@ function createAtpWhenNeeded(make: () => Promise<AtpClient>): AtpClient {
 }
 
 function observed(client: HttpClient, tell: (outcome: HttpOutcome) => void): HttpClient {
-  return {
-    async request(request) {
-      try {
-        const response = await client.request(request);
-        tell({ serverTime: response.serverTime, failure: undefined });
-        return response;
-      } catch (error) {
-        if (error instanceof ApiError) tell({ serverTime: error.serverTime, failure: error });
-        throw error;
-      }
-    },
-  };
+  return withRequest(async (request, read) => {
+    try {
+      let serverTime: number | undefined;
+      const value = await client.read(request, (response) => {
+        ({ serverTime } = response);
+        return read(response);
+      });
+      tell({ serverTime, failure: undefined });
+      return value;
+    } catch (error) {
+      if (error instanceof ApiError) tell({ serverTime: error.serverTime, failure: error });
+      throw error;
+    }
+  });
 }

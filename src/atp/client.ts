@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, MissingRightError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
 import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
 import { createAtpApi, type AtpCall, type Caller } from './api.ts';
@@ -12,7 +12,7 @@ import {
   readPage,
   type ListCall,
 } from './lists.ts';
-import { ActionReply, ActionType, AddressesReply, AlertReply, MachineReply } from './reply.ts';
+import { ActionReply, ActionType, OfMachine, AddressesReply, AlertReply, MachineReply } from './reply.ts';
 import type { Addresses, Alert, Machine, MachineAction } from './schema.ts';
 import type { TokenSource } from './token.ts';
 
@@ -64,6 +64,9 @@ export interface AtpClient {
   cancelAction: (actionId: string, comment: string, caller: Caller) => Promise<void>;
 }
 
+/** Machines at one address within half an hour; more is no answer. */
+const mostCandidates = 1_000;
+
 const addressMemoryMs = 30 * 86_400_000;
 const isolationsAndReleases = "(type eq 'Isolate' or type eq 'Unisolate')";
 const aMachine = 'a machine with an id of 40 digits';
@@ -75,7 +78,7 @@ export function createAtpClient(options: {
   /** What the token was asked for, for the message when Defender refuses it. */
   audience: string;
 }): AtpClient {
-  const { request, requestIfAllowed } = createAtpApi(options);
+  const api = createAtpApi(options);
   let areAlertsUnknown = false;
 
   async function machinesAt(ip: string, at: number, caller: Caller): Promise<Machine[]> {
@@ -83,10 +86,11 @@ export function createAtpClient(options: {
     const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', caller };
     // Left out, a record that cannot be read could make the only machine of two.
     const read = (item: unknown) => [readMember(MachineReply, item, listCall(call), aMachine)];
-    return (await orMissing(readList(request, call, read, 'one page'))) ?? [];
+    return (await orMissing(readList(api, call, read, 'one page', mostCandidates))) ?? [];
   }
 
-  async function actionsBy($filter: string, caller: Caller): Promise<MachineAction[]> {
+  /** @param machineId the only machine that the filter lets through, if it names one */
+  async function actionsBy($filter: string, caller: Caller, machineId?: string): Promise<MachineAction[]> {
     const call: ListCall = {
       path: '/machineactions',
       query: { $filter },
@@ -95,9 +99,12 @@ export function createAtpClient(options: {
       caller,
     };
     const expected = 'machine actions with id, type, status and machineId';
-    const actions = await readList(request, call, (item) =>
-      mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [],
-    );
+    const actions = await readList(api, call, (item) => {
+      // A filter that is not honoured proves nothing of this machine either.
+      if (machineId !== undefined && isOfAnother(item, machineId))
+        throw unreadable(listCall(call), 200, `actions of machine ${machineId} only`);
+      return mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [];
+    });
     return latestOfEach(actions).sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
   }
 
@@ -106,7 +113,7 @@ export function createAtpClient(options: {
     try {
       return [...new Map(((await read()) ?? []).map(({ id, value }) => [id, value])).values()];
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 403 && error.service === 'atp')) throw error;
+      if (!(error instanceof MissingRightError)) throw error;
       areAlertsUnknown = true;
       return 'unknown';
     }
@@ -130,17 +137,17 @@ export function createAtpClient(options: {
     async getMachine(id, caller) {
       const path = `/machines/${encodeURIComponent(id)}`;
       const call: AtpCall = { method: 'GET', path, quota: 'machine', role: 'Machine.Read.All', caller };
-      const reply = await orMissing(request(call));
-      if (reply === undefined) return undefined;
-      const machine = readReply(MachineReply, reply, listCall(call), aMachine);
-      if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
-      return machine;
+      const read = api.read(call, (reply) => {
+        const machine = readReply(MachineReply, reply, listCall(call), aMachine);
+        if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
+        return machine;
+      });
+      return await orMissing(read);
     },
 
     async listMachineActions(machineId, caller) {
       const filter = `machineId eq ${odataText(machineId)} and ${isolationsAndReleases}`;
-      const actions = await actionsBy(filter, caller);
-      return actions.filter((action) => action.machineId === machineId.toLowerCase());
+      return await actionsBy(filter, caller, machineId.toLowerCase());
     },
 
     listActionsSince: (since, caller) =>
@@ -150,25 +157,22 @@ export function createAtpClient(options: {
       alertsOf(() => {
         const path = `/machines/${encodeURIComponent(machineId)}/alerts`;
         const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All', caller };
-        return orMissing(readList(requestIfAllowed, call, alertOf, 'one page'));
+        return orMissing(readList(api, call, alertOf, 'one page'));
       }),
 
     listAlertsSince: (since, caller) =>
       alertsOf(() => {
         const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
         const call: ListCall = { path: '/alerts', query, quota: 'alertlist', role: 'Alert.Read.All', caller };
-        return readList(requestIfAllowed, call, alertOf);
+        return readList(api, call, alertOf);
       }),
 
     async listMachines(skip, caller) {
       const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All', caller };
       if (skip > longestList) throw endless(call);
-      const { items, next } = (await orMissing(readPage(request, call, skip))) ?? {
-        items: [],
-        next: undefined,
-      };
-      const page: MachinePage = { machines: [], unusable: [], next };
-      for (const item of items) {
+      const listed = await orMissing(readPage(api, call, skip, (item) => [item]));
+      const page: MachinePage = { machines: [], unusable: [], next: listed?.next };
+      for (const item of listed?.kept ?? []) {
         const machine = MachineReply.safeParse(item).data;
         if (machine) page.machines.push(machine);
         else page.unusable.push(AddressesReply.safeParse(item).data ?? {});
@@ -181,32 +185,25 @@ export function createAtpClient(options: {
       const quota = isIsolation ? 'isolate' : 'unisolate';
       const path = `/machines/${encodeURIComponent(machineId)}/${quota}`;
       const json = isIsolation ? { Comment: comment, IsolationType: isolationType } : { Comment: comment };
-      const reply = await request({
-        method: 'POST',
-        path,
-        json,
-        quota,
-        role: 'Machine.Isolate',
-        caller,
-      });
-
-      const call = { ...listCall({ path }), method: 'POST' };
+      const call: AtpCall = { method: 'POST', path, json, quota, role: 'Machine.Isolate', caller };
+      const errorCall = { ...listCall({ path }), method: 'POST' };
       const expected = `the ${type} action of this machine`;
-      const action = readReply(ActionReply, reply, call, expected);
-      const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
-      if (isAnother) throw unreadable(call, reply.status, expected);
-      return action;
+      return await api.read(call, (reply) => {
+        const action = readReply(ActionReply, reply, errorCall, expected);
+        const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
+        if (isAnother) throw unreadable(errorCall, reply.status, expected);
+        return action;
+      });
     },
 
     async cancelAction(actionId, comment, caller) {
-      await request({
-        method: 'POST',
-        path: `/machineactions/${encodeURIComponent(actionId)}/cancel`,
-        json: { Comment: comment },
-        quota: 'cancel',
-        role: 'Machine.Isolate',
-        caller,
-      });
+      const path = `/machineactions/${encodeURIComponent(actionId)}/cancel`;
+      const json = { Comment: comment };
+      const call: AtpCall = {
+        ...{ method: 'POST', path, json, quota: 'cancel', role: 'Machine.Isolate', caller },
+      };
+      // What came of it, only the machine's actions tell.
+      await api.read(call, () => undefined);
     },
   };
 }
@@ -226,6 +223,12 @@ function alertOf(item: unknown): Keyed<Alert>[] {
 function mayBeIsolationOrRelease(item: unknown): boolean {
   const { data } = ActionType.safeParse(item);
   return data === undefined || data.type === 'Isolate' || data.type === 'Unisolate';
+}
+
+/** Tells whether an entry names another machine than this one (lower case). */
+function isOfAnother(item: unknown, machineId: string): boolean {
+  const { data } = OfMachine.safeParse(item);
+  return data !== undefined && data.machineId !== machineId;
 }
 
 /** Each action once, in the state of its last change. */

@@ -1,10 +1,20 @@
 import { ApiError, ConfigError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
 import { readReply, unreadable } from '../read-reply.ts';
-import { createDetectApi } from './api.ts';
+import { createDetectApi, type DetectCall } from './api.ts';
 import { createBulkTags, type TagOutcome } from './bulk-tags.ts';
 import { createNoteCalls, type NoteCalls } from './notes.ts';
-import { FullHost, Group, GroupPage, ListedHost, Named, Page, TaggingFailure, TagsReply } from './reply.ts';
+import {
+  FullHost,
+  Group,
+  mostTags,
+  GroupPage,
+  ListedHost,
+  Named,
+  Page,
+  TaggingFailure,
+  TagsReply,
+} from './reply.ts';
 import type { Host } from './schema.ts';
 
 export type { Note } from './schema.ts';
@@ -50,6 +60,11 @@ export interface DetectClient extends NoteCalls {
 
 const pageSize = 500;
 
+const groups = '/groups';
+
+/** More tags of one host are not read into memory. */
+const maxTagsBytes = 2 ** 20;
+
 /** More groups than any Detect has: the list is one without an end. */
 const mostGroups = 100_000;
 
@@ -69,27 +84,36 @@ export function createDetectClient(options: {
 
   async function getTags(id: number): Promise<string[] | undefined> {
     const below = `/tagging/host/${id}`;
-    const reply = await orGone(
-      api.request({ method: 'GET', path: below, subject: id, right: 'read the tags of hosts' }),
-    );
-    if (reply === undefined) return undefined;
-    const failure = TaggingFailure.safeParse(reply.body);
-    if (failure.success) {
-      const words = failure.data.message === undefined ? '' : `: ${failure.data.message}`;
-      throw unreadable(callOf(below), reply.status, `success, not failure${words}`);
-    }
-    return readReply(TagsReply, reply, callOf(below), 'a list of tags').tags;
+    const right = 'read the tags of hosts';
+    const call = { method: 'GET', path: below, subject: id, maxBytes: maxTagsBytes, right } as const;
+    const read = api.read(call, (reply) => {
+      const failure = TaggingFailure.safeParse(reply.body);
+      if (failure.success) {
+        const words = failure.data.message === undefined ? '' : `: ${failure.data.message}`;
+        throw unreadable(callOf(below), reply.status, `success, not failure${words}`);
+      }
+      const { tags } = readReply(TagsReply, reply, callOf(below), 'a list of tags');
+      if (tags.length > mostTags) throw unreadable(callOf(below), reply.status, `at most ${mostTags} tags`);
+      return tags;
+    });
+    return await orGone(read);
   }
 
   async function searchPage(query: string, page: number): Promise<Page> {
     const below = '/search/hosts';
-    const reply = await api.request({
+    const call: DetectCall = {
       method: 'GET',
       path: below,
       query: { page: String(page), page_size: String(pageSize), query_string: query },
       right: 'read hosts',
-    });
-    return readReply(Page, reply, callOf(below), 'a page of hosts');
+    };
+    return await api.read(call, (reply) => readReply(Page, reply, callOf(below), 'a page of hosts'));
+  }
+
+  async function groupPage(page: number): Promise<Page> {
+    const query = { page: String(page), page_size: String(pageSize) };
+    const call = { method: 'GET', path: groups, query, right: 'read groups' } as const;
+    return await api.read(call, (reply) => readReply(GroupPage, reply, callOf(groups), 'a list of groups'));
   }
 
   const tagging = createBulkTags(api, getTags);
@@ -119,30 +143,27 @@ export function createDetectClient(options: {
 
     async getHost(id) {
       const below = `/hosts/${id}`;
-      const reply = await orGone(
-        api.request({ method: 'GET', path: below, subject: id, right: 'read hosts' }),
-      );
-      if (reply === undefined) return undefined;
-      const host = readReply(FullHost, reply, callOf(below), 'the document of a host');
-      if (host.id !== id) throw unreadable(callOf(below), reply.status, `the document of host ${id}`);
-      return host;
+      const call = { method: 'GET', path: below, subject: id, right: 'read hosts' } as const;
+      const read = api.read(call, (reply) => {
+        const host = readReply(FullHost, reply, callOf(below), 'the document of a host');
+        if (host.id !== id) throw unreadable(callOf(below), reply.status, `the document of host ${id}`);
+        return host;
+      });
+      return await orGone(read);
     },
 
     async listGroupNames() {
-      const below = '/groups';
       const names = new Set<string>();
       for (let page: number | undefined = 1; page !== undefined;) {
-        const query = { page: String(page), page_size: String(pageSize) };
-        const call = api.request({ method: 'GET', path: below, query, right: 'read groups' });
-        const reply: Awaited<typeof call> | undefined = await (page > 1 ? orGone(call) : call);
-        if (reply === undefined) break;
-        const { results, next }: Page = readReply(GroupPage, reply, callOf(below), 'a list of groups');
+        const listed: Page | undefined = await (page > 1 ? orGone(groupPage(page)) : groupPage(page));
+        if (listed === undefined) break;
+        const { results, next }: Page = listed;
         const known = names.size;
         for (const group of results.flatMap((entry) => Group.safeParse(entry).data ?? []))
           names.add(group.name);
         // A page without a new group is the end, whatever its link says.
         page = names.size > known ? pageAfter(page, next) : undefined;
-        if (names.size > mostGroups) throw unreadable(callOf(below), reply.status, 'a list that ends');
+        if (names.size > mostGroups) throw unreadable(callOf(groups), 200, 'a list that ends');
       }
       return [...names];
     },

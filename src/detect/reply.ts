@@ -10,6 +10,9 @@ const hostId = z.union([
   z.pipe(mapped(z.string().check(z.regex(/^\d{1,15}$/u)), Number), positiveId),
 ]);
 
+/** A host with more tags cannot be used. */
+export const mostTags = 2_000;
+
 /** Tags; a null among them says nothing. */
 const tagList = mapped(z.array(z.nullable(z.string())), (tags) => tags.filter((tag) => tag !== null));
 
@@ -29,6 +32,8 @@ const artifacts = mapped(
     list?.flatMap(({ type, value }) => (value === undefined || value === null ? [] : [{ type, value }])),
 );
 
+const hostTags = tagList.check(z.maxLength(mostTags));
+
 const fields = {
   id: hostId,
   name: optionalText,
@@ -38,7 +43,7 @@ const fields = {
   last_source: optionalText,
   ip: optionalText,
   last_seen: time,
-  tags: mapped(z.nullish(tagList), (tags) => tags ?? []),
+  tags: mapped(z.nullish(hostTags), (tags) => tags ?? []),
 };
 
 interface Document {
@@ -84,7 +89,7 @@ export const Named = z.object({
 export const ListedHost = mapped(
   z.object({
     ...fields,
-    tags: mapped(z.nullable(tagList), (tags) => tags ?? []),
+    tags: mapped(z.nullable(hostTags), (tags) => tags ?? []),
     groups: z.catch(groups, undefined),
     host_artifact_set: z.catch(artifacts, undefined),
   }),

@@ -1,5 +1,5 @@
 import { ApiError, GivenUpError, type Service } from '../errors.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from './http.ts';
+import { withRequest, type HttpClient, type HttpRequest } from './http.ts';
 
 /**
  * Gives a service up for the rest of the run when it cannot be reached, or when it fails for five subjects (hosts) in
@@ -45,18 +45,18 @@ export function createBreaker(): Breaker {
       ended.set(service, new GivenUpError(service, why));
   }
 
-  async function counted(
+  async function counted<Value>(
     service: Service,
     subjects: readonly number[],
-    send: () => Promise<HttpResponse>,
-  ): Promise<HttpResponse> {
+    send: () => Promise<Value>,
+  ): Promise<Value> {
     const end = endOf(service);
     if (end) throw end;
     const before = { ...successes };
     try {
-      const response = await send();
+      const value = await send();
       succeeded(service);
-      return response;
+      return value;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // A failing call takes long, with its retries: where the service served others meanwhile, it is not a row.
@@ -66,9 +66,12 @@ export function createBreaker(): Breaker {
     }
   }
 
-  async function request(client: HttpClient, service: Service, call: HttpRequest): Promise<HttpResponse> {
+  async function guarded<Value>(
+    service: Service,
+    call: HttpRequest,
+    send: () => Promise<Value>,
+  ): Promise<Value> {
     const subjects = [call.subject ?? []].flat();
-    const send = () => client.request(call);
     if (subjects.length === 0) {
       const end = endOf(service);
       if (end) throw end;
@@ -82,7 +85,8 @@ export function createBreaker(): Breaker {
   }
 
   return {
-    guard: (client, service) => ({ request: (call) => request(client, service, call) }),
+    guard: (client, service) =>
+      withRequest((call, read) => guarded(service, call, () => client.read(call, read))),
     givenUp: () =>
       ended.size > 0 ||
       (['detect', 'login', 'atp'] as const).some((service) => hasFailed[service] && successes[service] === 0),

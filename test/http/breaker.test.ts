@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, GivenUpError, type ApiErrorFields, type Service } from '../../src/errors.ts';
 import { createBreaker } from '../../src/http/breaker.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http.ts';
+import { withRequest, type HttpRequest, type HttpResponse } from '../../src/http/http.ts';
 
 const response: HttpResponse = { status: 200, body: {}, serverTime: undefined };
 
@@ -19,14 +19,12 @@ type End = 'ok' | ApiError | Promise<'ok'>;
 function createCalls(service: Service = 'atp', breaker = createBreaker()) {
   const ends: End[] = [];
   let sent = 0;
-  const client: HttpClient = {
-    async request() {
-      sent += 1;
-      const end = await ends.shift();
-      if (end instanceof ApiError) throw end;
-      return response;
-    },
-  };
+  const client = withRequest(async (_request, read) => {
+    sent += 1;
+    const end = await ends.shift();
+    if (end instanceof ApiError) throw end;
+    return read(response);
+  });
   const guarded = breaker.guard(client, service);
   async function call(
     subject: HttpRequest['subject'],
