@@ -99,6 +99,14 @@ export class PostponedError extends AppError {
   }
 }
 
+/** Nothing more is asked of this service in this run: it was unreachable, or failed for several hosts in a row. */
+export class GivenUpError extends AppError {
+  /** @param why begins with a blank or a colon */
+  constructor(service: Service, why: string) {
+    super(`${serviceNames[service]} was given up${why}`, 'given_up', ExitCode.unavailable);
+  }
+}
+
 export type Service = 'detect' | 'login' | 'atp';
 
 export const serviceNames = {
@@ -181,6 +189,6 @@ function apiMessage(fields: ApiErrorFields): string {
     case 'timeout':
       return `${who} did not answer in time: ${call}`;
     case 'unreadable':
-      return `${who} gave an answer that cannot be used to ${call}${words ? ` (${words})` : ''}`;
+      return `${who}'s answer to ${call} cannot be read${words ? ` (${words})` : ''}`;
   }
 }

@@ -8,16 +8,14 @@ import { createClients } from './clients.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { AppError, ExitCode, LockedError, OverdueError, type Service } from './errors.ts';
+import { createBreaker } from './http/breaker.ts';
 import { createLimiter, type Limiter } from './http/limiter.ts';
 import { acquireLock } from './lock.ts';
 import { createLog, escapeControls, type Log } from './log.ts';
-import type { AtpClient } from './atp/client.ts';
-import type { DetectClient } from './detect/client.ts';
 import type { Options } from './options.ts';
 import { loadFreshness } from './pipeline/freshness.ts';
-import { createHealth } from './pipeline/health.ts';
 import { buildReport, didSomething, planText, summaryLine } from './pipeline/report.ts';
-import { createDryRunWriter, createWriter, type Writer } from './pipeline/writer.ts';
+import { createDryRunWriter, createWriter } from './pipeline/writer.ts';
 import { createNoProgress, createProgress, type Progress } from './progress.ts';
 import { run, type RunResult } from './run.ts';
 import { createSecrets, type Secrets } from './secrets.ts';
@@ -144,6 +142,7 @@ async function check(session: Session): Promise<ExitCode> {
   const clients = createClients(config, {
     ...session,
     limiter: createLimiter({ clock, deadline }),
+    breaker: createBreaker(),
     cache: createCache({ dir: undefined, warn: () => undefined, readOnly: true }),
     onOutcome(service, { failure, serverTime }) {
       answers[service].failure = failure;
@@ -217,19 +216,17 @@ async function work(session: Session): Promise<RunResult> {
   });
   const cacheKey = createHash('sha256').update(config.detect.url).digest('hex').slice(0, 16);
   const limiter = await createPacer(cache, config, clock, deadline);
+  const breaker = createBreaker();
   const clients = createClients(config, {
     ...session,
     limiter,
+    breaker,
     cache,
     onOutcome(_service, { failure }) {
       if (failure?.hint !== undefined) hints.add(failure.hint);
     },
   });
   const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
-
-  function writerWith(detect: DetectClient, atp: AtpClient): Writer {
-    return options.dryRun ? createDryRunWriter(clock) : createWriter(detect, atp, clock, stop);
-  }
 
   /** Also while the run works, so that not even a killed one forgets the calls it made. */
   async function keep(): Promise<void> {
@@ -252,9 +249,10 @@ async function work(session: Session): Promise<RunResult> {
         },
         ...{ clock, log, progress, deadline, stop, freshness },
         ...clients,
-        writer: writerWith(clients.detect, clients.atp),
-        writerWith,
-        health: createHealth(),
+        writer: options.dryRun
+          ? createDryRunWriter(clock)
+          : createWriter(clients.detect, clients.atp, clock, stop),
+        breaker,
       },
       { version: io.version, dryRun: options.dryRun, calls },
     );

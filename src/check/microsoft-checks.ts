@@ -29,7 +29,7 @@ export async function checkMicrosoft(context: CheckContext): Promise<Line[]> {
 
 async function askDefender({ atp, config }: CheckContext): Promise<string> {
   try {
-    await atp.getMachine(nobody, 'action');
+    await atp.getMachine(nobody, { host: undefined, priority: 'action' });
   } catch (error) {
     // What Defender does not like about the id, it says only to those that it lets in.
     if (!(error instanceof ApiError && error.status === 400)) throw error;

@@ -1,4 +1,4 @@
-import type { AtpClient } from '../atp/client.ts';
+import type { AtpClient, Caller } from '../atp/client.ts';
 import type { Addresses, Alert, Machine } from '../atp/schema.ts';
 import { chooseMachine, macsOfSeveral, weigh, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
@@ -17,6 +17,8 @@ export interface Inventory {
   /** The machine's alerts; nothing when the list could not be read, so that the machine is asked for by itself. */
   alertsOf(machineId: string): Alert[] | 'unknown' | undefined;
 }
+
+const wholeRun: Caller = { host: undefined, priority: 'enrichment' };
 
 const alertWindowMs = 30 * 86_400_000;
 
@@ -77,7 +79,7 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
   const seen = new Set<string>();
   for (let skip: number | undefined = 0; skip !== undefined; pagesLeft -= 1) {
     if (pagesLeft <= 0) return undefined;
-    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip);
+    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip, wholeRun);
     const before = seen.size;
     for (const machine of page.machines) {
       if (seen.has(machine.id)) continue;
@@ -112,7 +114,7 @@ async function readAlerts(
   atp: AtpClient,
   now: number,
 ): Promise<Map<string, Alert[]> | 'unknown' | undefined> {
-  const alerts = await atp.listAlertsSince(now - alertWindowMs).catch((error: unknown) => {
+  const alerts = await atp.listAlertsSince(now - alertWindowMs, wholeRun).catch((error: unknown) => {
     // Asked for by itself, each machine's alerts are another quota.
     if (error instanceof ApiError || error instanceof PostponedError) return undefined;
     throw error;

@@ -60,7 +60,7 @@ function notDetect(what: string): Pick<Trouble, 'code' | 'msg'> {
 }
 
 const search = 'GET /api/v2.5/search/hosts';
-const unusable = `Detect gave an answer that cannot be used to ${search}`;
+const unusable = `Detect's answer to ${search} cannot be read`;
 
 describe.concurrent('a Detect that refuses, or is none, ends the run before anything is done', () => {
   it.for<[line: string, trouble: Trouble]>([
@@ -260,8 +260,8 @@ describe.concurrent('a login that fails leaves everything as it was', () => {
       'an answer in HTML',
       {
         prepare: breaking('token', 'html-200'),
-        code: 1,
-        msg: 'the login service gave an answer that cannot be used to POST /9f4c1b7e-51a2-4c53-8a3c-6d0e5f1b2a77/oauth2/v2.0/token (HTML instead of JSON)',
+        code: 69,
+        msg: "the login service's answer to POST /9f4c1b7e-51a2-4c53-8a3c-6d0e5f1b2a77/oauth2/v2.0/token cannot be read (HTML instead of JSON)",
       },
     ],
   ])('%s', async ([, { settings, config, prepare, code, msg, hint }], { start }) => {
