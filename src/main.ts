@@ -5,11 +5,12 @@ import { createCache, type Cache } from './cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
 import { createClients } from './clients.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { createServiceClock, systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { AppError, ExitCode, LockedError, OverdueError, type Service } from './errors.ts';
 import { createBreaker } from './http/breaker.ts';
 import { createLimiter, type Limiter } from './http/limiter.ts';
+import { openJournal } from './local/journal.ts';
 import { acquireLock } from './lock.ts';
 import { createLog, escapeControls, type Log } from './log.ts';
 import type { Options } from './options.ts';
@@ -217,15 +218,18 @@ async function work(session: Session): Promise<RunResult> {
   const cacheKey = createHash('sha256').update(config.detect.url).digest('hex').slice(0, 16);
   const limiter = await createPacer(cache, config, clock, deadline);
   const breaker = createBreaker();
+  const { now, learn } = createServiceClock(clock);
   const clients = createClients(config, {
     ...session,
     limiter,
     breaker,
     cache,
-    onOutcome(_service, { failure }) {
+    onOutcome(service, { failure, serverTime }) {
+      learn(service, serverTime);
       if (failure?.hint !== undefined) hints.add(failure.hint);
     },
   });
+  const journal = await openJournal(cache, cacheKey);
   const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
 
   /** Also while the run works, so that not even a killed one forgets the calls it made. */
@@ -244,14 +248,15 @@ async function work(session: Session): Promise<RunResult> {
           maxPerRun: config.isolation.maxPerRun,
           match: config.isolation.match,
           never: config.isolation.never,
+          endsAfterMs: config.isolation.endsAfterDays * 86_400_000,
           portal: { url: config.atp.portalUrl, tenantId: config.atp.tenantId },
           waitMs: options.dryRun ? 0 : options.waitSeconds * 1_000,
         },
-        ...{ clock, log, progress, deadline, stop, freshness },
+        ...{ clock, now, log, progress, deadline, stop, freshness, journal },
         ...clients,
         writer: options.dryRun
-          ? createDryRunWriter(clock)
-          : createWriter(clients.detect, clients.atp, clock, stop),
+          ? createDryRunWriter(now)
+          : createWriter({ ...clients, journal, clock, now, stop }),
         breaker,
       },
       { version: io.version, dryRun: options.dryRun, calls },

@@ -60,6 +60,8 @@ export const ConfigFile = section({
         }),
         'no-conflict',
       ),
+      // Longer than any isolation is known to last.
+      endsAfterDays: z._default(whole(0, 365), 7),
       never: z.prefault(
         section({
           names: patterns(),

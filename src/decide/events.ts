@@ -25,9 +25,10 @@ export function endedBadly(action: MachineAction): boolean {
 }
 
 /** When Defender lifts an isolation by itself, milliseconds UTC. */
-function endOf(action: MachineAction, { endsAfterMs }: Telling): number | undefined {
-  const isKnown = kindOf(action) === 'isolate' && endsAfterMs > 0 && action.createdAt !== undefined;
-  return isKnown ? action.createdAt + endsAfterMs : undefined;
+function endOf(action: MachineAction, { endsAfterMs }: Pick<Telling, 'endsAfterMs'>): number | undefined {
+  const { createdAt } = action;
+  if (kindOf(action) !== 'isolate' || endsAfterMs === 0 || createdAt === undefined) return undefined;
+  return createdAt + endsAfterMs;
 }
 
 function reported(kind: RequestKind, action: MachineAction, telling: Telling): ReportedAction {
@@ -65,7 +66,7 @@ export function noteActionOf(
   action: MachineAction,
   telling: Pick<Telling, 'endsAfterMs'>,
 ): NonNullable<NoteEntry['action']> {
-  const end = endOf(action, { ...telling, owner: { brain: '', hostId: 0 }, now: 0 });
+  const end = endOf(action, telling);
   return { id: action.id, status: action.status, until: end === undefined ? undefined : minuteText(end) };
 }
 

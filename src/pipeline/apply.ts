@@ -47,8 +47,11 @@ async function applyTarget(
   for (const [at, first] of fresh.entries()) {
     const planned = cases[at];
     // Acting on the hosts before may have taken seconds in which the owner of this one's tag changed his mind.
-    const again = shared && planned && !first.ended && first.plan?.kind !== 'conflict';
-    const one = again ? await readAfresh(withRecord(planned, shared, rules, run), rules, run) : first;
+    const mayHaveChanged = !first.ended && first.plan?.kind !== 'conflict';
+    const one =
+      shared && planned && mayHaveChanged
+        ? await readAfresh(withRecord(planned, shared, rules, run), rules, run)
+        : first;
     const acted = one.ended ? undefined : await act(one, rules, run);
     if (acted) shared = acted.one;
     const outcome = acted ? tell(acted, run) : Promise.resolve(outcomeOf(one, endOf(one)));

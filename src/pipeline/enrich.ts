@@ -55,7 +55,11 @@ async function handle(
 async function inventoryFor(wanting: readonly Case[], run: RunContext): Promise<Inventory | undefined> {
   if (wanting.length < bulkFrom) return undefined;
   try {
-    return await readInventory(run.atp, wanting, run.now());
+    return await readInventory(
+      run.atp,
+      wanting.map(({ host }) => host),
+      run.now(),
+    );
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const fields = { reason: error.message };

@@ -135,10 +135,11 @@ function withNotedTimes(events: readonly Consequence[], noted: readonly NoteEntr
 
 function factsOf({ found, alerts }: Case, earlier: readonly string[], run: RunContext): string[] {
   if (!found) return [...earlier];
-  const summary = Array.isArray(alerts) ? summariseAlerts(alerts, run.now()) : alerts;
-  const lines = factLines(noteFacts(found, summary === undefined || summary === 'unknown' ? 'unknown' : summary, run.settings.portal));
-  const isKnown = found.kind === 'machine' && found.evidence === 'by id';
-  return isKnown ? keepMatch(lines, earlier, found.machine.id) : lines;
+  const isKnownNumber = alerts !== undefined && alerts !== 'unknown';
+  const summary = isKnownNumber ? summariseAlerts(alerts, run.now()) : 'unknown';
+  const lines = factLines(noteFacts(found, summary, run.settings.portal));
+  const isNamed = found.kind === 'machine' && found.evidence === 'by id';
+  return isNamed ? keepMatch(lines, earlier, found.machine.id) : lines;
 }
 
 function entriesOf(

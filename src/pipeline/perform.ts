@@ -105,7 +105,7 @@ function commentFor({ kind, one, rules, trigger }: Act, now: number): string {
 }
 
 async function post(act: Act, run: RunContext): Promise<Performed> {
-  const { kind, trigger, one } = act;
+  const { kind, one } = act;
   const machineId = one.found ? machineIdOf(one.found) : undefined;
   if (machineId === undefined) throw new TypeError('a request without a machine cannot be posted');
   const comment = commentFor(act, run.now());
