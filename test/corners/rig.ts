@@ -77,6 +77,23 @@ export function breakCall({ simulator }: Stage, call: string, kind: FaultKind, t
   });
 }
 
+/** No note can be written any more; what is returned ends it. */
+export function breakNotes(stage: Stage): () => void {
+  const undo = ['note-create', 'note-update'].map((call) => breakCall(stage, call, '500'));
+  return () => {
+    for (const mend of undo) mend();
+  };
+}
+
+/** The only action that was asked for through the API, or an error. */
+export function onlyPosted({ simulator: { world } }: Stage): SimAction {
+  const [action, ...more] = [...world.actions.values()].filter(
+    ({ requestSource }) => requestSource === 'PublicApi',
+  );
+  if (!action || more.length > 0) throw new Error('one action was to be asked for');
+  return action;
+}
+
 /** An action of the past. */
 export function past(
   { simulator: { world } }: Stage,
