@@ -68,8 +68,3 @@ export function addAsking(
 ): { host: SimHost; machine: SimMachine } {
   return world.addPair({ tags: [trigger] });
 }
-
-/** What the log says, hints included, without the forms of JSON. */
-export function messagesOf({ stderr }: Outcome): string {
-  return stderr.replaceAll(String.raw`\"`, '"');
-}
