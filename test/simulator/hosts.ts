@@ -193,8 +193,8 @@ export function createHostStore(
     },
     putNote(owner, text, note) {
       if (!note) {
-        const others = owner.notes.filter((other) => isOwnNote(other.note) && other.refuses === undefined);
-        if (isOwnNote(text) && others.length > 0) {
+        const isTaken = owner.notes.some((other) => isOwnNote(other.note) && !other.refuses);
+        if (isOwnNote(text) && isTaken) {
           report(`host ${owner.id}: a second note of the program's own`);
         }
         return newNote(owner, text, 'api_atp');
