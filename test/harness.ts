@@ -97,7 +97,8 @@ const HostReport = z.strictObject({
       type: z.enum(['isolate', 'release']),
       id: z.string().nullable(),
       status: z.string(),
-      until: z.iso.datetime().nullable().optional(),
+      /** When Defender lifts the isolation by itself; null for a release, or where it never does. */
+      until: z.iso.datetime().nullable(),
     })
     .nullable(),
   tags: z.strictObject({ added: z.array(z.string()), removed: z.array(z.string()) }),
