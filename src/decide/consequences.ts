@@ -70,6 +70,13 @@ export const consequences = {
     failure: 'goes',
     history: 'time of the run',
   },
+  'nothing in force any more': {
+    exitCode: 0,
+    trigger: 'goes',
+    status: 'goes',
+    failure: 'goes',
+    history: 'time of the run',
+  },
   refused: { exitCode: 1, trigger: 'goes', status: 'stays', failure: 'comes', history: 'none' },
   'machine unknown to Defender': {
     exitCode: 1,

@@ -5,7 +5,7 @@ import { consequenceOf, unchanged, type Consequence, type Event, type ReportedAc
 import { kinds, type RequestKind } from './kinds.ts';
 import { kindOf, updatedAt } from './machine-state.ts';
 import { code, plainWords, type NoteEntry } from './note.ts';
-import { minuteText } from './tags.ts';
+import { minuteText, type Status } from './tags.ts';
 
 /** What the words of an event are made of beside the action. */
 export interface Telling {
@@ -124,9 +124,13 @@ export function cancelled(action: MachineAction, trigger: string, time: number, 
   });
 }
 
-/** A release found nothing in force. */
-export function nothingInForce(trigger: string, time: number): Consequence {
-  return consequenceOf('nothing in force', {
+/**
+ * A release found nothing in force.
+ * @param statuses what the host's tags say; one that calls the machine isolated is not true any more
+ */
+export function nothingInForce(trigger: string, time: number, statuses: readonly Status[]): Consequence {
+  const isUntrue = statuses.some(({ kind, status }) => kind === 'isolate' && status === 'Succeeded');
+  return consequenceOf(isUntrue ? 'nothing in force any more' : 'nothing in force', {
     kind: 'release',
     result: 'released',
     detail: 'nothing to release: Defender records no isolation in force',

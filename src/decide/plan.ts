@@ -1,3 +1,4 @@
+import type { Machine } from '../atp/schema.ts';
 import type { Host } from '../detect/schema.ts';
 import { ExitCode } from '../errors.ts';
 import { answeredBy, decide, type Decision, type Judged } from './answer.ts';
@@ -77,6 +78,8 @@ export function judge(request: RequestKind, one: Case, rules: Rules, now: number
   if (request === 'release') return { kind: 'go', decision, verdicts: [] };
 
   if (rules.groupsProblem) return { kind: 'defer', ...rules.groupsProblem, verdicts: [] };
+  if (found.kind === 'machine' && isMobile(found.machine))
+    return refuse(`Defender cannot isolate the platform ${found.machine.osPlatform ?? ''}`);
   const verdicts =
     found.kind === 'machine'
       ? checkGuardRails(rules.never, { ...host, tags: [...one.tags] }, found.machine)
@@ -84,6 +87,11 @@ export function judge(request: RequestKind, one: Case, rules: Rules, now: number
   const biting = verdicts.filter((verdict) => verdict.refuses);
   if (biting.length > 0) return { kind: 'refuse', reason: biting.map(({ why }) => why).join('; '), verdicts };
   return { kind: 'go', decision, verdicts };
+}
+
+/** Phones are onboarded like other machines and cannot be isolated (learn.microsoft.com, respond-machine-alerts). */
+function isMobile({ osPlatform }: Machine): boolean {
+  return ['ios', 'android'].includes(osPlatform?.toLowerCase() ?? '');
 }
 
 function defer(reason: string, exitCode: ExitCode = ExitCode.incomplete): Plan {

@@ -8,6 +8,7 @@ import { kinds, type RequestKind } from '../decide/kinds.ts';
 import { updatedRecord, type MachineRecord } from '../decide/machine-state.ts';
 import { decideFor, judgedOf, type Rules } from '../decide/plan.ts';
 import { machineIdOf } from '../decide/resolution.ts';
+import { readTags } from '../decide/tags.ts';
 import type { RunContext } from './context.ts';
 import { readRecordOf } from './look-up.ts';
 import type { Posted } from './writer.ts';
@@ -75,7 +76,7 @@ async function carryOut(act: Act, decision: Decision, run: RunContext): Promise<
     case 'adopt':
       return { met: accepted(kind, decision.action, 'adopted', trigger, telling), record };
     case 'done':
-      return { met: nothingInForce(trigger, timeOfRelease(act, run)), record };
+      return { met: nothingInForce(trigger, timeOfRelease(act, run), statusesOf(act, run)), record };
     case 'cancelled':
       return { met: cancelled(decision.action, trigger, timeOfRelease(act, run), telling), record };
     case 'wait':
@@ -97,6 +98,10 @@ function timeOfRelease({ one, rules }: Act, run: RunContext): number {
   const [told] = times.release;
   const isKnown = told !== undefined && told >= (times.isolate[0] ?? -Infinity);
   return isKnown && now >= told && now - told < 3_600_000 ? told : now;
+}
+
+function statusesOf({ one }: Act, run: RunContext) {
+  return readTags(one.tags, run.now()).statuses;
 }
 
 function commentFor({ kind, one, rules, trigger }: Act, now: number): string {
@@ -128,6 +133,8 @@ async function performedBy(act: Act, posted: Posted, comment: string, run: RunCo
       const event = posted.isUnknownMachine ? 'machine unknown to Defender' : 'refused';
       return { met: refused(kind, trigger, posted.reason, run.now(), event), record: one.record };
     }
+    case 'not isolated':
+      return { met: nothingInForce(trigger, run.now(), statusesOf(act, run)), record: one.record };
     case 'already open':
       return await adoptOpen(act, run);
     case 'unclear':

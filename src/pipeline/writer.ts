@@ -25,6 +25,8 @@ export type Posted =
   | { kind: 'refused'; reason: string; isUnknownMachine: boolean }
   /** Defender already has such an action open. */
   | { kind: 'already open' }
+  /** There is nothing to release. */
+  | { kind: 'not isolated' }
   /** It may or may not have been carried out, and reading the actions did not tell. */
   | { kind: 'unclear'; reason: string }
   /** It was certainly not carried out. */
@@ -169,7 +171,7 @@ async function failedPost(
   hands: Hands,
 ): Promise<Posted> {
   const refusal = refusalOf(error);
-  if (refusal === 'already open') return { kind: 'already open' };
+  if (refusal === 'already open' || refusal === 'not isolated') return { kind: refusal };
   if (refusal) return { kind: 'refused', reason: refusalWords(refusal, error), isUnknownMachine: refusal === 'unknown machine' };
   if (error.notDone) {
     if (error.isOutage) return { kind: 'not done', reason: error.message };
