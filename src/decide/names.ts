@@ -98,9 +98,13 @@ export function keysOfMachine(name: string, macs: readonly (string | undefined)[
 }
 
 /** Key of a host's name, which is among those of {@link keysOfMachineName} exactly when the two names agree. */
-export function keyOfName({ source, label }: HostName): string {
-  const isShort = source === 'netbios' || (source === 'kerberos' && Array.from(label).length === shortLength);
-  return isShort ? shortKey(label) : nameKey(label);
+export function keyOfName(name: HostName): string {
+  return name.source === 'netbios' || isFullAccount(name) ? shortKey(name.label) : nameKey(name.label);
+}
+
+/** A computer account as long as one can be, which may be the beginning of a longer name; a DNS name in a ticket is not cut. */
+function isFullAccount({ source, label, text }: HostName): boolean {
+  return source === 'kerberos' && Array.from(label).length === shortLength && fullName(text) === label;
 }
 
 /** Keys of a machine's name: in full and cut as NetBIOS does; none for a hollow name. */

@@ -229,6 +229,9 @@ it.each([
   ['kerberos', 'WORKSTATION-FI$', 'workstation-finance-07', false],
   ['kerberos', 'host/workstation-finance-08', 'workstation-finance-07', false],
   ['kerberos', 'host/workstation-finance-07', 'workstation-finance-07', true],
+  ['kerberos', 'host/workstation-fin.contoso.example', 'workstation-finance-07', false],
+  ['kerberos', 'host/workstation-fin.contoso.example', 'workstation-fin', true],
+  ['kerberos', 'pc-a.corp.local$', 'pc-a', true],
   ['dhcp', 'WORKSTATION-FIN', 'workstation-finance-07', false],
   ['dns', 'workstation-fin.contoso.example', 'workstation-finance-07', false],
   // Fifteen characters, whatever their number of bytes or combining marks.
