@@ -87,16 +87,21 @@ async function loadRules(asking: readonly Case[], { settings, detect, log }: Run
   const { brain, match, never, maxPerRun, endsAfterMs } = settings;
   const rules: Rules = { brain, match, never, maxPerRun, endsAfterMs };
   if (never.groups.length === 0 || !asking.some(({ asks }) => asks.includes('isolate'))) return rules;
-  const problem = (why: string, exitCode: ExitCode): Rules => {
+  const problem = (why: string, exitCode: ExitCode, waiting?: string): Rules => {
     const reason = `no isolation in this run: ${why}`;
     // Also where no isolation comes as far as that rule: whoever misspelt a group is to know.
     log.warn(reason);
-    return { ...rules, groupsProblem: { reason, exitCode } };
+    return { ...rules, groupsProblem: { reason, exitCode, waiting } };
   };
   try {
     const unknown = unknownGroups(never.groups, await detect.listGroupNames()).map((name) => `"${name}"`);
     if (unknown.length === 0) return rules;
-    return problem(`isolation.never.groups names ${unknown.join(', ')}, which Detect does not know`, ExitCode.config);
+    const why = `isolation.never.groups names ${unknown.join(', ')}, which Detect does not know`;
+    return problem(
+      why,
+      ExitCode.config,
+      'isolation.never.groups names a group that Detect does not know; correct the configuration',
+    );
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const why = `the groups that isolation.never.groups names could not be looked up (${error.message})`;

@@ -19,7 +19,10 @@ export function refusalOf(error: ApiError): Refusal | undefined {
   if (isRestricted(error)) return 'restricted machine';
   if (status === 404) return unknown.has(serviceCode) ? 'unknown machine' : undefined;
   if (status !== 400) return undefined;
-  return codes.get(serviceCode) ?? (/is not isolated/iu.test(error.serviceMessage ?? '') ? 'not isolated' : undefined);
+  return (
+    codes.get(serviceCode) ??
+    (/is not isolated/iu.test(error.serviceMessage ?? '') ? 'not isolated' : undefined)
+  );
 }
 
 /** Defender's own codes for what it does not know; any other 404 comes from something in between. */

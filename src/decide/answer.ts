@@ -16,7 +16,7 @@ import {
   type Situation,
   type Told,
 } from './machine-state.ts';
-import { isUnfinished, minuteOf, minuteText, type TagState } from './tags.ts';
+import { isEndStatus, isOpenStatus, isUnfinished, minuteOf, minuteText, type TagState } from './tags.ts';
 
 /**
  * How a request is met: `adopt` takes an action over that is there, `post` asks Defender for one, `cancel` calls off the
@@ -49,7 +49,8 @@ export type Decision =
   | { kind: 'done' }
   /** A run cancelled the pending isolation for this request, before it could take the trigger off. */
   | { kind: 'cancelled'; action: MachineAction }
-  | { kind: 'wait'; reason: string };
+  /** `waiting` is set where it takes a person: what somebody has to do, without anything that changes by itself. */
+  | { kind: 'wait'; reason: string; waiting?: string | undefined };
 
 /** What a request is judged by beside Defender's record. */
 export interface Judged {
@@ -81,7 +82,10 @@ export function decide(request: RequestKind, record: MachineRecord, judged: Judg
 
   const situation = stateOf(record, told, endsAfterMs, now);
   const word: Answer = answers[situation.state][request];
-  if (word === 'wait') return { kind: 'wait', reason: reasonToWait(request, situation, told) };
+  if (word === 'wait') {
+    const waiting = situation.state === 'both open' ? bothOpen : undefined;
+    return { kind: 'wait', reason: reasonToWait(request, situation, told), waiting };
+  }
   const { isNamedOnly } = judged;
   if (word === 'post' && request === 'isolate' && isNamedOnly) return { kind: 'wait', reason: goesByAddress };
   if (word === 'post' || word === 'done') return { kind: word };
@@ -90,6 +94,8 @@ export function decide(request: RequestKind, record: MachineRecord, judged: Judg
   return word === 'cancel' ? { kind: word, action, isNamedOnly } : { kind: word, action };
 }
 
+const bothOpen =
+  'Defender has an isolation and a release of the machine open at once; cancel one of them in the portal';
 const goesByAddress =
   'nothing is in force any more on the machine that the id: tag names; the next run looks for the machine at the address of the host';
 
@@ -107,6 +113,7 @@ export function answeredBy(
   if (isOwnAction(newest, owner)) {
     const isAnswer =
       kindOf(newest) === request &&
+      (isOpenStatus(newest.status) || isEndStatus(newest.status)) &&
       !isTold(newest, tags) &&
       !toldEnds.includes(newest.id) &&
       now - createdAt(newest) < dayMs &&

@@ -145,6 +145,8 @@ export interface Consequence {
   accepted?: Accepted | undefined;
   entry?: NoteEntry | undefined;
   action?: ReportedAction | undefined;
+  /** What somebody has to do before the request can be met, without anything that changes by itself. */
+  waiting?: string | undefined;
 }
 
 /** The facts of an event. */

@@ -1,11 +1,17 @@
 import type { MachineAction } from '../atp/schema.ts';
 import { cleanText } from '../clean.ts';
 import { isCancelledByAtp, isOwnAction, readComment, type Owner } from './comment.ts';
-import { consequenceOf, unchanged, type Consequence, type Event, type ReportedAction } from './consequences.ts';
+import {
+  consequenceOf,
+  unchanged,
+  type Consequence,
+  type Event,
+  type ReportedAction,
+} from './consequences.ts';
 import { kinds, type RequestKind } from './kinds.ts';
 import { kindOf, updatedAt } from './machine-state.ts';
-import { code, plainWords, type NoteEntry } from './note.ts';
-import { minuteText, type Status } from './tags.ts';
+import { code, type NoteEntry } from './note.ts';
+import { minuteText } from './tags.ts';
 
 /** What the words of an event are made of beside the action. */
 export interface Telling {
@@ -41,7 +47,7 @@ function reported(kind: RequestKind, action: MachineAction, telling: Telling): R
 function askedBy(action: MachineAction, { brain }: Owner): string {
   const comment = readComment(action.requestorComment);
   if (!comment) return code(cleanText(action.requestor ?? '', 80) || 'unknown');
-  const place = comment.brain === brain.toLowerCase() ? '' : ` of ${code(comment.brain)}`;
+  const place = comment.brain === brain.toLowerCase() ? '' : ` of ${code(cleanText(comment.brain, 80))}`;
   return `atp for host ${comment.hostId}${place}`;
 }
 
@@ -78,9 +84,10 @@ function untilWords(action: MachineAction, telling: Telling): string {
 }
 
 function badEnd(kind: RequestKind, action: MachineAction): string {
-  const why = { TimeOut: 'the machine was not reached within three days', Cancelled: 'somebody cancelled it' }[
-    action.status
-  ];
+  const why = {
+    TimeOut: 'the machine was not reached within three days',
+    Cancelled: 'somebody cancelled it',
+  }[action.status];
   const { noun, word } = kinds[kind];
   return `${noun} ${action.id} ended in ${action.status} (${why ?? 'Defender gives no reason in its record'}); tag the host for ${word} again if it is still wanted`;
 }
@@ -113,23 +120,30 @@ export function accepted(
 }
 
 /** A release was met by cancelling an isolation that was still Pending. */
-export function cancelled(action: MachineAction, trigger: string, time: number, telling: Telling): Consequence {
+export function cancelled(
+  action: MachineAction,
+  trigger: string,
+  time: number,
+  telling: Telling,
+): Consequence {
   return consequenceOf('cancelled', {
     kind: 'release',
     result: 'released',
     detail: `the pending isolation ${action.id} was cancelled`,
     time,
-    entry: { time, what: `release for tag ${code(trigger)}: the pending isolation ${action.id} was cancelled` },
+    entry: {
+      time,
+      what: `release for tag ${code(trigger)}: the pending isolation ${action.id} was cancelled`,
+    },
     action: { ...reported('isolate', action, telling), status: 'Cancelled' },
   });
 }
 
 /**
  * A release found nothing in force.
- * @param statuses what the host's tags say; one that calls the machine isolated is not true any more
+ * @param isUntrue the host's status tag is not true any more
  */
-export function nothingInForce(trigger: string, time: number, statuses: readonly Status[]): Consequence {
-  const isUntrue = statuses.some(({ kind, status }) => kind === 'isolate' && status === 'Succeeded');
+export function nothingInForce(trigger: string, time: number, isUntrue: boolean): Consequence {
   return consequenceOf(isUntrue ? 'nothing in force any more' : 'nothing in force', {
     kind: 'release',
     result: 'released',
@@ -148,7 +162,8 @@ export function refused(
   event: Extract<Event, 'refused' | 'machine unknown to Defender'> = 'refused',
 ): Consequence {
   const { noun } = kinds[kind];
-  const what = `${noun} for tag ${code(trigger)} refused: ${plainWords(reason, 600)}`;
+  // It quotes names that others chose, or Defender.
+  const what = `${noun} for tag ${code(trigger)} refused: ${code(cleanText(reason, 600))}`;
   return consequenceOf(event, {
     kind,
     result: 'refused',
@@ -158,7 +173,12 @@ export function refused(
 }
 
 /** An unfinished action of an earlier run was looked up. */
-export function followed(kind: RequestKind, was: string, action: MachineAction, telling: Telling): Consequence {
+export function followed(
+  kind: RequestKind,
+  was: string,
+  action: MachineAction,
+  telling: Telling,
+): Consequence {
   const { noun, word } = kinds[kind];
   if (action.status === was) {
     const still = unchanged(`${noun} ${action.id} is still ${was}`);
@@ -219,7 +239,12 @@ export function takenUp(action: MachineAction, telling: Telling): Consequence {
 /** The isolation is surely over, and no release is recorded. */
 export function lapsed({ endsAfterMs, now }: Telling): Consequence {
   const detail = `lifted by Defender after ${endsAfterMs / dayMs} days, as documented; no release is recorded`;
-  return consequenceOf('lapsed', { kind: 'isolate', result: 'failed', detail, entry: { time: now, what: detail } });
+  return consequenceOf('lapsed', {
+    kind: 'isolate',
+    result: 'failed',
+    detail,
+    entry: { time: now, what: detail },
+  });
 }
 
 /** The status tag speaks of an action that Defender does not list. */

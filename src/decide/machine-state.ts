@@ -22,7 +22,9 @@ export function kindOf(action: MachineAction): RequestKind | undefined {
  */
 export function updatedRecord(record: MachineRecord, later: MachineRecord): MachineAction[] {
   const shown = new Set(later.map(({ id }) => id));
-  const ended = new Map(record.filter(({ status }) => isEndStatus(status)).map((action) => [action.id, action]));
+  const ended = new Map(
+    record.filter(({ status }) => isEndStatus(status)).map((action) => [action.id, action]),
+  );
   const current = later.map((action) =>
     isOpenStatus(action.status) ? (ended.get(action.id) ?? action) : action,
   );
@@ -168,7 +170,8 @@ export function isLate(
 ): boolean {
   if (minute === undefined || now - minute >= hourMs) return false;
   return !newestFirst(record).some(
-    (action) => minuteOf(createdAt(action)) >= minute && (kindOf(action) === kind || action.status === 'Succeeded'),
+    (action) =>
+      minuteOf(createdAt(action)) >= minute && (kindOf(action) === kind || action.status === 'Succeeded'),
   );
 }
 

@@ -78,11 +78,14 @@ export function newsOf(tags: TagState, { record, machineIds, isWhole }: Listed, 
 
 /** Tells whether a followed action has come to its end, so that a release after it can be told. */
 function isSettled(events: readonly Consequence[]): boolean {
-  return events.some(({ status }) => status !== undefined && status !== 'none' && status.status === 'Succeeded');
+  return events.some(
+    ({ status }) => status !== undefined && status !== 'none' && status.status === 'Succeeded',
+  );
 }
 
 function releaseOf(tags: TagState, ofMachine: MachineRecord): MachineAction | undefined {
-  const isIsolated = isHeld(tags) && !tags.statuses.some(({ kind, status }) => kind === 'release' && !isEndStatus(status));
+  const isIsolated =
+    isHeld(tags) && !tags.statuses.some(({ kind, status }) => kind === 'release' && !isEndStatus(status));
   return isIsolated ? releaseShown(ofMachine, tags.times.isolate[0]) : undefined;
 }
 
@@ -98,7 +101,8 @@ function followedAction(
   { owner, now }: Telling,
 ): MachineAction | undefined {
   const times = tags.times[kind];
-  const isMine = (action: MachineAction) => isOwnAction(action, owner) || machineIds.includes(action.machineId);
+  const isMine = (action: MachineAction) =>
+    isOwnAction(action, owner) || machineIds.includes(action.machineId);
   const ofKind = newestFirst(record).filter((action) => kindOf(action) === kind && isMine(action));
   const isOld = (action: MachineAction) => !isEndStatus(action.status) && !isOpen(action, now);
   const untold = ofKind.find(
@@ -140,8 +144,7 @@ function putRight(
   telling: Telling,
 ): Consequence {
   const { endsAfterMs, now } = telling;
-  const standing =
-    untold ?? openIsolation(ofMachine, now) ?? isolationInForce(ofMachine, endsAfterMs, now);
+  const standing = untold ?? openIsolation(ofMachine, now) ?? isolationInForce(ofMachine, endsAfterMs, now);
   return standing ? takenUp(standing, telling) : actionUnknown(kind, status, telling);
 }
 

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { kinds, type RequestKind } from './kinds.ts';
 import { isEndStatus, minuteOf, minuteText } from './tags.ts';
 
 /** First line of the program's own note, by which it is found again. */
@@ -10,6 +10,7 @@ export const maxNoteLength = 8_000;
 
 const keptEntries = 10;
 const actionsTitle = '**Actions**';
+const waitingStart = '- Waiting: ';
 /** Its `&` tells whether this Detect hands notes out HTML-escaped, as it does on old API versions: every note has the line. */
 const alertsLabel = 'Alerts & severity';
 const alertsStart = `- **${alertsLabel}:** `;
@@ -52,6 +53,8 @@ export interface NoteFacts {
 export interface NoteParts {
   /** The lines about the machine, as they stand in the note. */
   facts: string[];
+  /** What a person has to do before a request can be met. */
+  waiting?: string | undefined;
   /** Newest first. */
   entries: NoteEntry[];
   /** What people wrote: everything behind the last line of the program's part, to the letter. */
@@ -61,11 +64,6 @@ export interface NoteParts {
 /** A text from elsewhere as a code span: it cannot become a link, a heading or a line of its own. */
 export function code(text: string): string {
   return `\`${text.replaceAll('`', "'").replaceAll(/\s+/gu, ' ')}\``;
-}
-
-/** A sentence with words of others in it: one line, and no mark of Markdown. */
-export function plainWords(text: string, longest: number): string {
-  return cleanText(text, longest).replaceAll(/[<>[\]`*|\\]/gu, ' ');
 }
 
 /** Tells whether a note is the program's own. */
@@ -83,7 +81,8 @@ export function parseNote(text: string): NoteParts {
   const strangers: string[] = [];
   for (const line of ownLines) {
     const entry = parseEntry(line);
-    if (entry) parts.entries.push(entry);
+    if (line.startsWith(waitingStart)) parts.waiting = line.slice(waitingStart.length);
+    else if (entry) parts.entries.push(entry);
     else if (factLabels.some((label) => line.startsWith(`- **${label}:** `))) parts.facts.push(line);
     else if (line.trim() !== '' && line.trim() !== actionsTitle) strangers.push(line);
   }
@@ -125,6 +124,16 @@ function unescapeIfEscaped(text: string): string {
     /&(amp|lt|gt|quot|#39|#x27);/gu,
     (entity, name: string) => characters[name] ?? entity,
   );
+}
+
+/** The waiting line of a request; tags and Defender's words stand in it as code. */
+export function waitingLine(kind: RequestKind, trigger: string, what: string): string {
+  return `${kinds[kind].noun} for tag ${code(trigger)}: ${what}`;
+}
+
+/** Tells whether the request of a waiting line may still be on a host with these tags. */
+export function isStillAsked(waiting: string, tags: readonly string[]): boolean {
+  return tags.some((tag) => waiting.includes(` for tag ${code(tag)}: `));
 }
 
 /** The lines about a machine as the note shows them. */
@@ -202,7 +211,8 @@ export function renderNote(parts: NoteParts): string | undefined {
   const isAsked = parts.facts.some((line) => line.startsWith(alertsStart));
   const facts = isAsked ? parts.facts : [...parts.facts, `${alertsStart}not asked`];
   for (let kept = entries.length; kept >= 0; kept--) {
-    const lines = entries.slice(0, kept).map(entryLine);
+    const waiting = parts.waiting === undefined ? [] : [`${waitingStart}${parts.waiting}`];
+    const lines = [...waiting, ...entries.slice(0, kept).map(entryLine)];
     const text = [
       noteTitle,
       '',

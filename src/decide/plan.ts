@@ -16,7 +16,7 @@ export interface Rules {
   match: MatchPolicy;
   never: NeverRules;
   /** Set when the exclusion groups could not be verified: no isolation is done. */
-  groupsProblem?: { reason: string; exitCode: ExitCode } | undefined;
+  groupsProblem?: { reason: string; exitCode: ExitCode; waiting?: string | undefined } | undefined;
   maxPerRun: number;
   /** After so many milliseconds Defender lifts an isolation by itself; 0: never. */
   endsAfterMs: number;
@@ -26,7 +26,7 @@ export interface Rules {
 export type Plan = { verdicts: readonly Verdict[] } & (
   | { kind: 'go'; decision: Decision }
   | { kind: 'refuse'; reason: string }
-  | { kind: 'defer'; reason: string; exitCode: ExitCode }
+  | { kind: 'defer'; reason: string; exitCode: ExitCode; waiting?: string | undefined }
   | { kind: 'conflict'; reason: string }
 );
 
@@ -35,7 +35,9 @@ export function judgedOf(one: Case, rules: Rules, now: number): Judged {
   const { witnesses } = one;
   const tags = readTags(one.tags, now);
   const openOf = (kind: RequestKind) =>
-    witnesses.others.filter((other) => isUnfinished(other, kind)).flatMap((other) => other.times[kind].slice(0, 1));
+    witnesses.others
+      .filter((other) => isUnfinished(other, kind))
+      .flatMap((other) => other.times[kind].slice(0, 1));
   const isHeldHere = one.held !== undefined;
   const openRelease = isUnfinished(tags, 'release') ? tags.times.release.slice(0, 1) : [];
   return {
@@ -63,7 +65,9 @@ export function judge(request: RequestKind, one: Case, rules: Rules, now: number
   const { found, host } = one;
   if (one.ended) return defer(one.ended.detail, one.ended.exitCode);
   if ('unreadable' in one.record)
-    return defer(`the machine's actions could not be read, so its state is unknown (${one.record.unreadable})`);
+    return defer(
+      `the machine's actions could not be read, so its state is unknown (${one.record.unreadable})`,
+    );
   if (found === undefined) return defer('its machine was not looked for');
   if (found.kind === 'none') return refuse(`no machine: ${found.why}`);
   if (found.kind === 'ambiguous') return refuse(found.why);
@@ -160,11 +164,7 @@ function machineOf({ found, machineIds }: Case): string | undefined {
  * Plans all requests of a run together: opposite requests on one machine are in conflict, and where more machines
  * than `maxPerRun` would need a new isolation, none gets one.
  */
-export function planTargets(
-  targets: readonly Target[],
-  rules: Rules,
-  now: number,
-): Target[] {
+export function planTargets(targets: readonly Target[], rules: Rules, now: number): Target[] {
   const planned = targets.map((target) => {
     const judged = target.cases.map((one) => {
       const [kind] = one.asks;
@@ -182,7 +182,8 @@ export function withConflicts(machineId: string | undefined, cases: readonly Cas
   const asked = requestKinds.filter((kind) => parties.some(({ asks }) => asks.includes(kind)));
   return cases.map((one) => {
     const others = parties.filter((other) => other !== one).map((other) => other.host.id);
-    const isOpposed = asked.length > 1 && parties.includes(one) && others.length > 0 && machineId !== undefined;
+    const isOpposed =
+      asked.length > 1 && parties.includes(one) && others.length > 0 && machineId !== undefined;
     const reason = isOpposed
       ? `machine ${machineId} is asked to be isolated and released at once, by host ${[one.host.id, ...others].join(' and host ')}`
       : one.asks.length > 1
@@ -201,11 +202,22 @@ function capped(targets: readonly Target[], { maxPerRun }: Rules): Target[] {
   const wanted = machines + targets.flatMap(({ cases }) => cases).filter(isUnplanned).length;
   if (wanted <= maxPerRun) return [...targets];
   const reason = `${wanted} machines would need a new isolation, isolation.maxPerRun allows ${maxPerRun}: none was isolated`;
+  const waiting =
+    'more machines would need a new isolation in one run than isolation.maxPerRun allows; take the tag off some hosts, or raise it';
   return targets.map((target) => ({
     ...target,
     cases: target.cases.map((one) =>
       isIsolating(one)
-        ? { ...one, plan: { kind: 'defer', reason, exitCode: ExitCode.tooMany, verdicts: one.plan?.verdicts ?? [] } }
+        ? {
+            ...one,
+            plan: {
+              kind: 'defer',
+              reason,
+              waiting,
+              exitCode: ExitCode.tooMany,
+              verdicts: one.plan?.verdicts ?? [],
+            },
+          }
         : one,
     ),
   }));
@@ -248,7 +260,8 @@ function movedMeanwhile({ host, found }: Case, fresh: Host, { match }: Rules): s
   const { machine, choice } = found;
   const finding = weigh(fresh, machine, choice?.sharedMacs);
   const changed = `what Detect knows of the host changed while the run worked: ${nameOf(machine)} is`;
-  if (!isSureEnough(finding.evidence, match)) return `${changed} now ${finding.evidence} (${finding.because})`;
+  if (!isSureEnough(finding.evidence, match))
+    return `${changed} now ${finding.evidence} (${finding.because})`;
   const again = choice && chooseMachine(fresh, choice.found, choice);
   const isChosen = !again || (again.kind === 'one' && again.machine.id === machine.id);
   return isChosen ? undefined : `${changed} no longer the one machine that it can be`;

@@ -1,7 +1,7 @@
 import type { Alert, Machine } from '../atp/schema.ts';
 import { cleanText } from '../clean.ts';
 import type { Evidence } from './match.ts';
-import { code, plainWords, type NoteFacts } from './note.ts';
+import { code, type NoteFacts } from './note.ts';
 import { machineTags, noMachineTag, severalMachinesTag } from './tags.ts';
 
 /** The machines at a host's address, and whether one of them counts only when confirmed. */
@@ -18,8 +18,10 @@ export type Resolution =
       kind: 'machine';
       machine: Machine;
       evidence: Evidence;
-      /** How the machine was found, in words that do not change by themselves. */
+      /** How the machine was found, and what speaks for it, in words that do not change by themselves. */
       how: string;
+      /** Quotes names that others chose. */
+      because: string;
       /** Both sides of the evidence with address and time, for a refusal. */
       claim: string;
       /** What it was chosen from, where it was found by address. */
@@ -89,7 +91,7 @@ export function noteFacts(
       ];
       return {
         machine: words.join(', '),
-        matched: plainWords(resolution.how, 500),
+        matched: `${resolution.how}: ${code(cleanText(resolution.because, 400))}`,
         alerts: alerts === undefined || alerts === 'unknown' ? 'unknown' : alertWords(alerts),
         portal: `${portal.url}/machines/v2/${machine.id}?tid=${encodeURIComponent(portal.tenantId)}`,
       };

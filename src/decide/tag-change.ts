@@ -49,7 +49,9 @@ export function changeTags(current: readonly string[], wanted: WantedTags, now: 
     wanted.machine && { wanted: wanted.machine, held: current.filter(isMachineTag) },
     wanted.status && { wanted: statusTags(wanted.status), held: current.filter(isStatusTag) },
     wanted.failure && { wanted: failureTagsOf(wanted.failure), held: current.filter(isFailureTag) },
-    ...(wanted.accepted ?? []).map((accepted) => historySlot(current, wanted.accepted ?? [], accepted.kind, now)),
+    ...(wanted.accepted ?? []).map((accepted) =>
+      historySlot(current, wanted.accepted ?? [], accepted.kind, now),
+    ),
   ].filter((slot): slot is Slot => slot !== undefined);
   const target = new Set(slots.flatMap((slot) => slot.wanted));
   return {

@@ -1,17 +1,18 @@
+import { cleanText } from '../clean.ts';
 import type { Case } from '../decide/case.ts';
 import { conflicting, deferred, overtaken, type Consequence } from '../decide/consequences.ts';
 import { refused } from '../decide/events.ts';
 import type { RequestKind } from '../decide/kinds.ts';
 import { mayIsolate, type Rules } from '../decide/plan.ts';
+import { code } from '../decide/note.ts';
 import { contextTags } from '../decide/resolution.ts';
 import { isIdTag, isUnfinished, readTags, triggersAmong } from '../decide/tags.ts';
-import { AppError, ExitCode } from '../errors.ts';
+import { ApiError, AppError, ExitCode, MissingRightError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { createHand, type Hand } from './hand.ts';
 import { consequenceOfError } from './outcome.ts';
 import { perform, type Performed } from './perform.ts';
 import { putRight } from './tell.ts';
-import type { RefusedTag } from './writer.ts';
 
 /** A host of which everything was asked that is to be asked of its machine. */
 export interface Acted {
@@ -22,8 +23,6 @@ export interface Acted {
   met?: Consequence | undefined;
   /** Trigger tags of the request. */
   triggers: readonly string[];
-  /** Context tags that Detect does not take. */
-  refusedTags: readonly RefusedTag[];
   /** An error that ends the work on the host. */
   error?: unknown;
 }
@@ -34,7 +33,7 @@ export interface Acted {
  */
 export async function act(one: Case, rules: Rules, run: RunContext): Promise<Acted> {
   const hand = createHand(one, run);
-  const untouched: Acted = { one, hand, events: one.news, triggers: [], refusedTags: [] };
+  const untouched: Acted = { one, hand, events: one.news, triggers: [] };
   try {
     run.stop.throwIfAborted();
     return await actOn(untouched, rules, run);
@@ -47,8 +46,8 @@ async function actOn({ one, hand, ...rest }: Acted, rules: Rules, run: RunContex
   const kind = one.plan ? one.asks[0] : undefined;
   // A tag that still says isolated would hold the host for the machine whose id: comes now.
   if (one.enriches && one.found && !isNamed(one)) await putRight(one, one.news, hand, run);
-  const refusedTags = await writeContext(one, kind, hand, run);
-  const acted: Acted = { ...rest, one, hand, refusedTags };
+  await writeContext(one, kind, hand, run);
+  const acted: Acted = { ...rest, one, hand };
   if (kind === undefined || !one.plan) return acted;
 
   const flags = kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags;
@@ -67,17 +66,14 @@ async function writeContext(
   kind: RequestKind | undefined,
   hand: Hand,
   run: RunContext,
-): Promise<RefusedTag[]> {
-  if (!one.enriches || !one.found) return [];
+): Promise<void> {
+  if (!one.enriches || !one.found) return;
   const before = hand.tags();
   const refusedTags = await hand.change({ machine: machineTagsFor(one, before, run) });
-  for (const { tag, error } of refusedTags)
-    run.log.warn({ host: one.host.id, reason: error.message }, `Detect does not take the tag ${tag}`);
-  if (!mayIsolate(kind, one.plan)) return refusedTags;
+  if (!mayIsolate(kind, one.plan)) return;
   const again = hand.tags() === before ? await hand.putAgain(before.filter(isIdTag)) : [];
   const lost = [...refusedTags, ...again].find(({ tag }) => isIdTag(tag));
   if (lost) throw lost.error;
-  return refusedTags;
 }
 
 /** The machine tags that the host is to have; nothing where those it has must stay. */
@@ -109,9 +105,15 @@ async function meet(
     case undefined:
       throw new TypeError('a request without a plan');
     case 'conflict':
-      return { met: conflicting(`${plan.reason}; remove one of the tags`), record };
+      return {
+        met: {
+          ...conflicting(`${plan.reason}; remove one of the tags`),
+          waiting: conflictWords(plan.reason),
+        },
+        record,
+      };
     case 'defer':
-      return { met: deferred(plan.reason, plan.exitCode), record };
+      return { met: { ...deferred(plan.reason, plan.exitCode), waiting: plan.waiting }, record };
     case 'refuse':
       return { met: refused(kind, trigger, plan.reason, run.now()), record };
     case 'go':
@@ -122,7 +124,23 @@ async function meet(
         if (run.stop.aborted || !(error instanceof AppError)) throw error;
         const met = consequenceOfError(error, run);
         const exitCode = met.exitCode === ExitCode.done ? ExitCode.incomplete : met.exitCode;
-        return { met: { ...met, exitCode }, record };
+        return { met: { ...met, exitCode, waiting: waitingFor(error) }, record };
       }
   }
 }
+
+function conflictWords(reason: string): string {
+  return `${reason}; remove one of the tags`;
+}
+
+/** What a person has to do about an error: give a right, or look into a refusal that is not known here. */
+function waitingFor(error: AppError): string | undefined {
+  if (error instanceof MissingRightError) return `${rightWords}; ${error.hint ?? ''}`.trim();
+  if (!(error instanceof ApiError) || error.isOutage || error.failure !== 'status') return undefined;
+  const words = [error.serviceCode, error.serviceMessage].filter(Boolean).join(': ');
+  return `Defender refuses it with ${code(cleanText(words.replaceAll(anyId, '…'), 300))}; look at the machine in the portal`;
+}
+
+const rightWords = 'the application may not do it (Machine.Isolate)';
+/** Ids change from one refusal to the next. */
+const anyId = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b[0-9a-f]{32,40}\b/giu;

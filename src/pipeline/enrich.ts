@@ -31,7 +31,8 @@ export async function enrichAndFollow(
   const others = pLimit(hostsAtATime);
   return await Promise.all(
     cases.map((one) => {
-      const isAnswered = inventory?.confirmed(one.host) !== undefined && !isHeld(readTags(one.tags, run.now()));
+      const isAnswered =
+        inventory?.confirmed(one.host) !== undefined && !isHeld(readTags(one.tags, run.now()));
       // Of hosts that were not asked about when it was read, the inventory knows nothing.
       const shared = wanting.has(one) ? inventory : undefined;
       const limit = wanting.has(one) && !isAnswered ? asking : others;

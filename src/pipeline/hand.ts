@@ -47,11 +47,12 @@ export function createHand({ host, tags }: Case, run: RunContext): Hand {
     if (isEmptyChange(change)) return [];
     begin();
     const refused = await writer.changeTags(host.id, change, (how, tag) => void done[how].add(tag));
-    const add = change.add.filter((tag) => refused.every((each) => each.tag !== tag));
+    // What is refused is tried once more when the tags are confirmed, and told then.
     all = {
-      add: [...all.add.filter((tag) => !change.remove.includes(tag)), ...add],
-      remove: [...all.remove.filter((tag) => !add.includes(tag)), ...change.remove],
+      add: [...all.add.filter((tag) => !change.remove.includes(tag)), ...change.add],
+      remove: [...all.remove.filter((tag) => !change.add.includes(tag)), ...change.remove],
     };
+    const add = change.add.filter((tag) => refused.every((each) => each.tag !== tag));
     current = withChange(current, { add, remove: change.remove });
     return refused;
   }

@@ -38,7 +38,7 @@ export interface LookUp {
 export async function findById(id: string, { atp, caller }: LookUp): Promise<Found> {
   const machineIds = [id];
   let machine: Machine | undefined;
-  for (let next: string | undefined = id; next !== undefined && machineIds.length <= longestMergeChain; ) {
+  for (let next: string | undefined = id; next !== undefined && machineIds.length <= longestMergeChain;) {
     machine = await atp.getMachine(next, caller);
     next = machine?.mergedIntoMachineId;
     if (next === undefined || machineIds.includes(next)) break;
@@ -46,9 +46,18 @@ export async function findById(id: string, { atp, caller }: LookUp): Promise<Fou
   }
   if (!machine) return { resolution: { kind: 'gone', machineId: machineIds.at(-1) ?? id }, machineIds };
   const name = nameOf(machine);
-  const how = `by the id: tag of the host, ${name}`;
   const claim = `the id: tag of the host names ${name} (${machine.id})`;
-  return { resolution: { kind: 'machine', machine, evidence: 'by id', how, claim }, machineIds };
+  return {
+    resolution: {
+      kind: 'machine',
+      machine,
+      evidence: 'by id',
+      how: 'by the id: tag of the host',
+      because: name,
+      claim,
+    },
+    machineIds,
+  };
 }
 
 /** Finds the machine that had the host's address when Detect saw it last. */
@@ -128,7 +137,8 @@ function describe(match: Match, ip: string, at: number): Resolution {
         kind: 'machine',
         machine: match.machine,
         evidence: match.finding.evidence,
-        how: `by address ${ip}, ${match.finding.evidence}: ${match.finding.because}`,
+        how: `by address ${ip}, ${match.finding.evidence}`,
+        because: match.finding.because,
         claim: `${ip} at ${minuteText(at)}Z is ${nameOf(match.machine)} in Defender${doubt(match.finding)}`,
       };
   }

@@ -62,7 +62,11 @@ export async function lookForEnrichment(
   try {
     run.stop.throwIfAborted();
     const began = run.clock.now();
-    if (began > run.deadline) return { ...one, ended: deferred('the time of this run was over; the next run does it', ExitCode.done) };
+    if (began > run.deadline)
+      return {
+        ...one,
+        ended: deferred('the time of this run was over; the next run does it', ExitCode.done),
+      };
     const read = await readTagsOf(one, wants, run);
     if (read.ended) return read;
     const looked = await lookAt(read, inventory, resolvers, run);
@@ -85,7 +89,12 @@ async function readTagsOf(one: Case, wants: boolean, run: RunContext): Promise<C
   const follows = one.reasons.includes('pending') && isPending(tags, run.settings.endsAfterMs, run.now());
   const isIdle = !enriches && !follows && one.owed.length === 0;
   // The owner took the tag away while the search index still showed it.
-  return { ...one, tags, enriches, ended: isIdle ? unchanged('the tag that selected it is gone') : undefined };
+  return {
+    ...one,
+    tags,
+    enriches,
+    ended: isIdle ? unchanged('the tag that selected it is gone') : undefined,
+  };
 }
 
 async function lookAt(
@@ -100,7 +109,8 @@ async function lookAt(
     const reason = `Defender's record of its machine could not be read: ${looked.record.unreadable}`;
     return { ...looked, ended: deferred(reason) };
   }
-  const isIdle = !one.enriches && one.owed.length === 0 && looked.news.every(({ event }) => event === 'unchanged');
+  const isIdle =
+    !one.enriches && one.owed.length === 0 && looked.news.every(({ event }) => event === 'unchanged');
   if (isIdle) return { ...looked, ended: looked.news[0] ?? unchanged('nothing has changed') };
   if (!one.enriches || looked.found?.kind !== 'machine') return looked;
   const { id } = looked.found.machine;

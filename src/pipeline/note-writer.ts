@@ -4,6 +4,7 @@ import { noteActionOf } from '../decide/events.ts';
 import {
   factLines,
   isOwnNote,
+  isStillAsked,
   keepMatch,
   parseNote,
   putEntry,
@@ -11,10 +12,12 @@ import {
   sameNote,
   syncEntries,
   timeOfEvent,
+  waitingLine,
   type NoteEntry,
   type NoteParts,
 } from '../decide/note.ts';
 import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
+import { triggersAmong } from '../decide/tags.ts';
 import type { Note } from '../detect/client.ts';
 import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
@@ -83,7 +86,8 @@ async function writeToFirstThatTakes(
     const timed = withNotedTimes(events, parts.entries);
     const text = textOf(one, parts, timed, run);
     if (text === undefined) continue;
-    if (text === '' || sameNote(candidate.note, text)) return { note: text === '' ? null : 'unchanged', events: timed };
+    if (text === '' || sameNote(candidate.note, text))
+      return { note: text === '' ? null : 'unchanged', events: timed };
     try {
       begin();
       await run.writer.writeNote(one.host.id, candidate.id, text);
@@ -95,32 +99,53 @@ async function writeToFirstThatTakes(
     if (candidate !== candidates[0]) await run.journal.useNote(one.host.id, candidate.id);
     return { note: 'updated', events: timed };
   }
-  return await writeNew(one, events, begin, run);
+  return await writeNew(one, events, candidates.length > 0, begin, run);
 }
 
 async function writeNew(
   one: Case,
   events: readonly Consequence[],
+  hasOlder: boolean,
   begin: () => void,
   run: RunContext,
 ): Promise<NoteOutcome> {
   const text = textOf(one, nothing, events, run);
   if (text === undefined || text === '') return { note: null, events };
   begin();
-  await run.writer.writeNote(one.host.id, undefined, text);
+  const id = await run.writer.writeNote(one.host.id, undefined, text);
+  if (hasOlder) await run.journal.useNote(one.host.id, id);
   return { note: 'created', events };
 }
 
 /** The note's text; empty when there is nothing to say, undefined when it does not fit into this note. */
 function textOf(
   one: Case,
-  { facts: earlier, entries: noted, theirs }: NoteParts,
+  { facts: earlier, waiting: before, entries: noted, theirs }: NoteParts,
   events: readonly Consequence[],
   run: RunContext,
 ): string | undefined {
   const facts = one.enriches && one.found ? factsOf(one, earlier, run) : earlier;
   const entries = entriesOf(one, noted, events, run);
-  return facts.length === 0 && entries.length === 0 ? '' : renderNote({ facts, entries, theirs });
+  const waiting = waitingOf(one, before, events, run);
+  const isEmpty = facts.length === 0 && entries.length === 0 && waiting === undefined;
+  return isEmpty ? '' : renderNote({ facts, waiting, entries, theirs });
+}
+
+/** The line stays until the request has its answer or its trigger is gone; what passes by itself changes nothing. */
+function waitingOf(
+  { asks, tags }: Case,
+  before: string | undefined,
+  events: readonly Consequence[],
+  { triggers }: RunContext,
+): string | undefined {
+  const said = events.findLast(({ waiting }) => waiting !== undefined)?.waiting;
+  const [kind] = asks;
+  if (said !== undefined && kind !== undefined) {
+    const flags = kind === 'isolate' ? triggers.blockTags : triggers.unblockTags;
+    return waitingLine(kind, triggersAmong(tags, flags)[0] ?? '', said);
+  }
+  const isAnswered = events.some(({ settles }) => settles);
+  return before !== undefined && !isAnswered && isStillAsked(before, tags) ? before : undefined;
 }
 
 /** An event that an interrupted run has noted within the last hour keeps the time it has there. */

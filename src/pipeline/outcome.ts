@@ -1,5 +1,11 @@
 import type { Case } from '../decide/case.ts';
-import { deferred, failed, summarise, type Consequence, type ReportedAction } from '../decide/consequences.ts';
+import {
+  deferred,
+  failed,
+  summarise,
+  type Consequence,
+  type ReportedAction,
+} from '../decide/consequences.ts';
 import { ApiError, AppError, AuthError, ConfigError, ExitCode, PostponedError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostOutcome, HostReport } from './report.ts';
@@ -42,7 +48,11 @@ export interface Written {
 const nothing: Written = { added: [], removed: [], note: null };
 
 /** Puts the outcome of a host together. */
-export function outcomeOf(one: Case, events: readonly Consequence[], written: Written = nothing): HostOutcome {
+export function outcomeOf(
+  one: Case,
+  events: readonly Consequence[],
+  written: Written = nothing,
+): HostOutcome {
   const { result, detail, exitCodes } = summarise(events);
   const { host, found, plan } = one;
   return {

@@ -44,10 +44,14 @@ export async function perform(act: Act, planned: Decision, run: RunContext): Pro
   const unanswered = await run.journal.unanswered(one.machineIds, run.now());
   // The list may lag behind what this run itself has asked for.
   const record = updatedRecord(recordOf(one), read.record);
-  const now: Act = { ...act, one: { ...one, record: { record }, witnesses: { ...one.witnesses, unanswered } } };
+  const now: Act = {
+    ...act,
+    one: { ...one, record: { record }, witnesses: { ...one.witnesses, unanswered } },
+  };
   const again = decideAgain(now, record, run);
   const isNew = again.kind === 'cancel' || (again.kind === 'post' && planned.kind !== 'post');
-  if (isNew) return { met: deferred('the state of the machine changed while the run worked'), record: { record } };
+  if (isNew)
+    return { met: deferred('the state of the machine changed while the run worked'), record: { record } };
   return await carryOut(now, again, run);
 }
 
@@ -76,11 +80,11 @@ async function carryOut(act: Act, decision: Decision, run: RunContext): Promise<
     case 'adopt':
       return { met: accepted(kind, decision.action, 'adopted', trigger, telling), record };
     case 'done':
-      return { met: nothingInForce(trigger, timeOfRelease(act, run), statusesOf(act, run)), record };
+      return { met: nothingInForce(trigger, timeOfRelease(act, run), isUntrue(act, run)), record };
     case 'cancelled':
       return { met: cancelled(decision.action, trigger, timeOfRelease(act, run), telling), record };
     case 'wait':
-      return { met: deferred(decision.reason), record };
+      return { met: { ...deferred(decision.reason), waiting: decision.waiting }, record };
     case 'post':
       return await post(act, run);
     case 'cancel':
@@ -100,13 +104,25 @@ function timeOfRelease({ one, rules }: Act, run: RunContext): number {
   return isKnown && now >= told && now - told < 3_600_000 ? told : now;
 }
 
-function statusesOf({ one }: Act, run: RunContext) {
-  return readTags(one.tags, run.now()).statuses;
+/** Tells whether a status tag calls the machine isolated, or speaks of an action that Defender does not know. */
+function isUntrue({ one }: Act, run: RunContext): boolean {
+  const { statuses } = readTags(one.tags, run.now());
+  return (
+    statuses.some(({ kind, status }) => kind === 'isolate' && status === 'Succeeded') ||
+    one.news.some(({ status }) => status === 'none')
+  );
 }
 
 function commentFor({ kind, one, rules, trigger }: Act, now: number): string {
   const { host } = one;
-  return writeComment({ kind, brain: rules.brain, hostId: host.id, trigger, time: now, hostName: host.name ?? '' });
+  return writeComment({
+    kind,
+    brain: rules.brain,
+    hostId: host.id,
+    trigger,
+    time: now,
+    hostName: host.name ?? '',
+  });
 }
 
 async function post(act: Act, run: RunContext): Promise<Performed> {
@@ -115,7 +131,10 @@ async function post(act: Act, run: RunContext): Promise<Performed> {
   if (machineId === undefined) throw new TypeError('a request without a machine cannot be posted');
   const comment = commentFor(act, run.now());
   const { isolationType } = run.settings;
-  const posted = await run.writer.post({ machineId, type: kinds[kind].type, comment, isolationType }, callerOf(one));
+  const posted = await run.writer.post(
+    { machineId, type: kinds[kind].type, comment, isolationType },
+    callerOf(one),
+  );
   return await performedBy(act, posted, comment, run);
 }
 
@@ -134,7 +153,7 @@ async function performedBy(act: Act, posted: Posted, comment: string, run: RunCo
       return { met: refused(kind, trigger, posted.reason, run.now(), event), record: one.record };
     }
     case 'not isolated':
-      return { met: nothingInForce(trigger, run.now(), statusesOf(act, run)), record: one.record };
+      return { met: nothingInForce(trigger, run.now(), isUntrue(act, run)), record: one.record };
     case 'already open':
       return await adoptOpen(act, run);
     case 'unclear':
@@ -172,7 +191,9 @@ async function cancelThenDecide(act: Act, opposite: MachineAction, run: RunConte
   if (kind === 'release' && wasCancelled && isMet)
     return await carryOut(now, { kind: 'cancelled', action: opposite }, run);
   const reason = reasonToWait(opposite, again, wasCancelled);
-  return reason === undefined ? await carryOut(now, again, run) : { met: deferred(reason), record: { record } };
+  return reason === undefined
+    ? await carryOut(now, again, run)
+    : { met: deferred(reason), record: { record } };
 }
 
 function reasonToWait(opposite: MachineAction, again: Decision, wasCancelled: boolean): string | undefined {

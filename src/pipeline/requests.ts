@@ -22,7 +22,9 @@ export async function resolveAll(
 
 /** Chooses again where a MAC address turns out to be one that several machines of the run have. */
 function withoutSharedMacs(cases: readonly Case[]): Case[] {
-  const machines = cases.flatMap(({ found }) => (found?.kind === 'machine' ? (found.choice?.found ?? [found.machine]) : []));
+  const machines = cases.flatMap(({ found }) =>
+    found?.kind === 'machine' ? (found.choice?.found ?? [found.machine]) : [],
+  );
   const sharedMacs = macsOfSeveral(machines);
   if (sharedMacs.size === 0) return [...cases];
   return cases.map((one) => {

@@ -199,7 +199,8 @@ async function resolveMoved(byAddress: Case, id: string, tags: TagState, resolve
 
 async function movedRecord(id: string, { host }: Case, resolver: Resolver): Promise<RecordRead> {
   const { unanswered } = await resolver.witnessesOf(host.id, [id]);
-  if (unanswered) return { unreadable: 'whether Defender carried out what an earlier run asked for is not known yet' };
+  if (unanswered)
+    return { unreadable: 'whether Defender carried out what an earlier run asked for is not known yet' };
   return (await resolver.readMoved?.(id)) ?? { record: [] };
 }
 

@@ -49,12 +49,17 @@ export async function selectHosts(run: RunContext): Promise<Selection> {
     }
   }
   if (asksForActions(triggers)) await addOwed(selected, run);
-  for (const name of nameless) log.error({ name }, 'Detect lists this host without an id; nothing can be done about it');
+  for (const name of nameless)
+    log.error({ name }, 'Detect lists this host without an id; nothing can be done about it');
   if (isShort) log.error("Detect's list of hosts ended short of its own count, twice; hosts may be missing");
   const cases = [...selected.values()].sort(
     ({ host: one }, { host: other }) => freshness.compare(one.id, other.id) || one.id - other.id,
   );
-  return { cases: cases.map((one) => ({ ...one, owed: journal.owed().get(one.host.id) ?? [] })), nameless, isShort };
+  return {
+    cases: cases.map((one) => ({ ...one, owed: journal.owed().get(one.host.id) ?? [] })),
+    nameless,
+    isShort,
+  };
 }
 
 function asksForActions({ blockTags, unblockTags }: Triggers): boolean {
@@ -73,12 +78,14 @@ export async function listHosts(query: string, { detect, clock, deadline }: RunC
   const unusable: UnusableHost[] = [];
   let count: number | undefined;
   let isCut = false;
-  for (let page: number | undefined = 1; page !== undefined; ) {
+  for (let page: number | undefined = 1; page !== undefined;) {
     const listed: HostPage = await detect.searchHosts(query, page);
     count ??= listed.count;
     const before = hosts.size + unusable.length;
     for (const host of listed.hosts) hosts.set(host.id, host);
-    unusable.push(...listed.unusable.filter(({ id }) => !unusable.some((known) => known.id === id && id !== undefined)));
+    unusable.push(
+      ...listed.unusable.filter(({ id }) => !unusable.some((known) => known.id === id && id !== undefined)),
+    );
     // The time of the run, or a list of more hosts than any Detect has.
     isCut = hosts.size >= mostHosts || clock.now() > deadline;
     // A page without a new host is the end, whatever its link says.
@@ -88,7 +95,10 @@ export async function listHosts(query: string, { detect, clock, deadline }: RunC
 }
 
 /** The case of a host, with the flags that its own document answers to. */
-export function caseFor(host: Host, { triggers, settings, now }: Pick<RunContext, 'triggers' | 'settings' | 'now'>): Case {
+export function caseFor(
+  host: Host,
+  { triggers, settings, now }: Pick<RunContext, 'triggers' | 'settings' | 'now'>,
+): Case {
   return caseOf(host, reasonsFor(host, triggers, settings.endsAfterMs, now()), asksOf(host.tags, triggers));
 }
 
@@ -107,7 +117,11 @@ export function reasonsFor(host: Host, triggers: Triggers, endsAfterMs: number, 
   const { tc } = triggers;
   const holds = {
     tag: isActive && carries(triggers.tags),
-    tc: isActive && tc !== undefined && (host.threat ?? -1) >= tc.threat && (host.certainty ?? -1) >= tc.certainty,
+    tc:
+      isActive &&
+      tc !== undefined &&
+      (host.threat ?? -1) >= tc.threat &&
+      (host.certainty ?? -1) >= tc.certainty,
     block: carries(triggers.blockTags),
     unblock: carries(triggers.unblockTags),
     pending: asksForActions(triggers) && isPending(host.tags, endsAfterMs, now),
@@ -118,7 +132,10 @@ export function reasonsFor(host: Host, triggers: Triggers, endsAfterMs: number, 
 /** Tells whether an earlier run left something on the host to follow, or an isolation that may be surely over. */
 export function isPending(tags: readonly string[], endsAfterMs: number, now: number): boolean {
   const state = readTags(tags, now);
-  return isUnfinished(state) || (state.statuses.length > 0 && isHeld(state) && isOverByAge(state, endsAfterMs, now));
+  return (
+    isUnfinished(state) ||
+    (state.statuses.length > 0 && isHeld(state) && isOverByAge(state, endsAfterMs, now))
+  );
 }
 
 /** Hosts whose notes lack a line that an earlier run could not write. */
@@ -133,8 +150,25 @@ async function addOwed(selected: Map<number, Case>, run: RunContext): Promise<vo
 
 /** A host of which only the id is known. Which flag listed it, its document does not tell. */
 function unusable(id: number, name: string | undefined, { tags, tc, blockTags }: Triggers): Case {
-  const nothing = { state: undefined, threat: undefined, certainty: undefined, lastSource: undefined, ip: undefined };
-  const host: Host = { id, name, tags: [], lastSeen: undefined, groups: undefined, artifacts: undefined, ...nothing };
+  const nothing = {
+    state: undefined,
+    threat: undefined,
+    certainty: undefined,
+    lastSource: undefined,
+    ip: undefined,
+  };
+  const host: Host = {
+    id,
+    name,
+    tags: [],
+    lastSeen: undefined,
+    groups: undefined,
+    artifacts: undefined,
+    ...nothing,
+  };
   const reason = tags.length > 0 ? 'tag' : tc ? 'tc' : blockTags.length > 0 ? 'block' : 'unblock';
-  return { ...caseOf(host, [reason], []), ended: failed("its document in Detect has no tags and cannot be used") };
+  return {
+    ...caseOf(host, [reason], []),
+    ended: failed('its document in Detect has no tags and cannot be used'),
+  };
 }

@@ -59,11 +59,13 @@ async function followedBy(one: Case, resolvers: Resolvers, run: RunContext): Pro
 function releasedMachines(cases: readonly Case[], now: number): Map<string, MachineAction> {
   const released = new Map<string, MachineAction>();
   for (const { news, plan, record, tags } of cases) {
-    const adopted = plan?.kind === 'go' && plan.decision.kind === 'adopt' ? plan.decision.action.id : undefined;
+    const adopted =
+      plan?.kind === 'go' && plan.decision.kind === 'adopt' ? plan.decision.action.id : undefined;
     const told = news.filter(({ action }) => action?.type === 'release' && action.status === 'Succeeded');
     const ids = [...told.map(({ action }) => action?.id), adopted];
     for (const action of 'record' in record ? record.record : []) {
-      const isRelease = action.type === 'Unisolate' && action.status === 'Succeeded' && ids.includes(action.id);
+      const isRelease =
+        action.type === 'Unisolate' && action.status === 'Succeeded' && ids.includes(action.id);
       if (isRelease) released.set(action.machineId, action);
     }
     // The action of a merged record stays under its old id, and hosts may name the heir.
@@ -82,12 +84,14 @@ function siblingOf(
   const now = run.now();
   const tags = readTags(host.tags, now);
   const release = tags.ids.length === 1 ? released.get(tags.ids[0] ?? '') : undefined;
-  const isOver = release && isHeld(tags) && !isUnfinished(tags) && releaseShown([release], tags.times.isolate[0]);
+  const isOver =
+    release && isHeld(tags) && !isUnfinished(tags) && releaseShown([release], tags.times.isolate[0]);
   if (!isOver || asksOf(host.tags, run.triggers).length > 0) return [];
   const telling = { owner: { brain, hostId: host.id }, endsAfterMs, now };
   return [
     {
       ...caseOf(host, ['pending'], []),
+      found: { kind: 'gone', machineId: release.machineId },
       record: { record: [release] },
       machineIds: tags.ids,
       held: 'by id',

@@ -1,10 +1,5 @@
 import type { Case } from '../decide/case.ts';
-import {
-  deferred,
-  failed,
-  unchanged,
-  type Consequence,
-} from '../decide/consequences.ts';
+import { deferred, failed, unchanged, type Consequence } from '../decide/consequences.ts';
 import { machineIdOf } from '../decide/resolution.ts';
 import { historyTime, isIdTag, isMachineTag, isStatusTag, triggersAmong } from '../decide/tags.ts';
 import { isEmptyChange, type WantedTags } from '../decide/tag-change.ts';
@@ -71,7 +66,7 @@ async function commit(
   said: Consequence[],
   run: RunContext,
 ): Promise<void> {
-  const { one, hand, met, events, refusedTags } = acted;
+  const { one, hand, met, events } = acted;
   // A passing failure of the note keeps the trigger of a refusal: it is refused again, and then said.
   const isMet = met?.settles === true && !(met.event === 'refused' && noted.postponed);
   const isEnriched = one.enriches && one.found !== undefined && !isUnread && !noted.postponed;
@@ -80,11 +75,14 @@ async function commit(
   const lacks = mustConfirm ? await hand.confirm() : { add: [], remove: [] };
   const lost = [...lacks.add, ...lacks.remove];
   const isKept = !lost.some((tag) => isStatusTag(tag) || historyTime(tag) !== undefined);
-  const isWhole = isEmptyChange(lacks) && refusedTags.length === 0;
+  const isWhole = isEmptyChange(lacks);
   if (!isKept || (!isWhole && isEnriched && enrichTriggers.length > 0))
     said.push(failed('Detect does not keep the tags that were written; the trigger tag stays'));
   else if (lost.length > 0)
-    run.log.warn({ host: one.host.id, tags: lost }, 'Detect does not keep these tags; the work goes on without them');
+    run.log.warn(
+      { host: one.host.id, tags: lost },
+      'Detect does not keep these tags; the work goes on without them',
+    );
 
   const id = one.found && machineIdOf(one.found);
   if (isMet && isKept && id !== undefined) await run.journal.answered(id);
@@ -100,7 +98,7 @@ function enriched(one: Case, hand: Hand, run: RunContext): Consequence[] {
   if (!isWritten || !one.found) return [];
   const { found } = one;
   const detail = {
-    machine: () => (found.kind === 'machine' ? `enriched, found ${found.how}` : ''),
+    machine: () => (found.kind === 'machine' ? `enriched, found ${found.how}: ${found.because}` : ''),
     gone: () => 'Defender no longer has the record of its machine',
     none: () => (found.kind === 'none' ? `no machine: ${found.why}` : ''),
     ambiguous: () => (found.kind === 'ambiguous' ? found.why : ''),
@@ -141,14 +139,24 @@ async function settleNote(
   if (lines.length > 0) await journal.owe(host.id, lines);
 }
 
-function wordsOnNote({ postponed, refused }: NoteOutcome, { enriches, owed }: Case, met: Consequence | undefined): Consequence[] {
-  if (refused?.exitCode === ExitCode.refused) return [failed(refused.message, refused.exitCode)];
+function wordsOnNote(
+  { postponed, refused }: NoteOutcome,
+  { enriches, owed }: Case,
+  met: Consequence | undefined,
+): Consequence[] {
+  // A right that is missing is said, but keeps no trigger.
+  if (refused?.exitCode === ExitCode.refused) return [unchanged(refused.message, refused.exitCode)];
   if (postponed === undefined) return [];
   const isRefused = postponed instanceof AuthError;
   const exitCode = isRefused ? ExitCode.refused : ExitCode.incomplete;
   const isAnswered = met?.settles === true && met.event !== 'refused';
   if (isAnswered || (!enriches && owed.length === 0)) {
-    return [unchanged(`the note could not be written, so the next run adds its line: ${postponed.message}`, exitCode)];
+    return [
+      unchanged(
+        `the note could not be written, so the next run adds its line: ${postponed.message}`,
+        exitCode,
+      ),
+    ];
   }
   return [postponedBy('the note could not be written, so the next run comes back to this host', postponed)];
 }
@@ -190,4 +198,3 @@ function wantedTags(events: readonly Consequence[], met: Consequence | undefined
     machine: isUnknown ? hand.tags().filter((tag) => isMachineTag(tag) && !isIdTag(tag)) : undefined,
   };
 }
-

@@ -48,7 +48,8 @@ export interface Writer {
   changeTags(hostId: number, change: TagChange, onDone?: OnDone): Promise<RefusedTag[]>;
   /** Reads the host's tags, writes once more what they lack, and returns what they then still lack. */
   confirmTags(hostId: number, change: TagChange): Promise<TagChange>;
-  writeNote(hostId: number, noteId: number | undefined, text: string): Promise<void>;
+  /** Creates the note where it has no id yet. Resolves with its id; with none in a dry run. */
+  writeNote(hostId: number, noteId: number | undefined, text: string): Promise<number | undefined>;
   post(post: MachineActionPost, caller: Caller): Promise<Posted>;
   /** Cancels a pending action, then reads the machine's record. */
   cancel(action: MachineAction, comment: string, known: KnownRecord, caller: Caller): Promise<RecordRead>;
@@ -88,8 +89,9 @@ export function createWriter(hands: Hands): Writer {
       return await lacking(detect, hostId, missing);
     },
     async writeNote(hostId, noteId, text) {
-      if (noteId === undefined) await detect.createNote(hostId, text);
-      else await detect.updateNote(hostId, noteId, text);
+      if (noteId === undefined) return await detect.createNote(hostId, text);
+      await detect.updateNote(hostId, noteId, text);
+      return noteId;
     },
     post: (post, caller) => postOnce(post, caller, hands),
     cancel: (action, comment, known, caller) => cancel(action, comment, known, caller, hands),
@@ -172,7 +174,12 @@ async function failedPost(
 ): Promise<Posted> {
   const refusal = refusalOf(error);
   if (refusal === 'already open' || refusal === 'not isolated') return { kind: refusal };
-  if (refusal) return { kind: 'refused', reason: refusalWords(refusal, error), isUnknownMachine: refusal === 'unknown machine' };
+  if (refusal)
+    return {
+      kind: 'refused',
+      reason: refusalWords(refusal, error),
+      isUnknownMachine: refusal === 'unknown machine',
+    };
   if (error.notDone) {
     if (error.isOutage) return { kind: 'not done', reason: error.message };
     await hands.journal.answered(post.machineId);
@@ -184,7 +191,10 @@ async function failedPost(
   return { kind: 'unclear', reason };
 }
 
-function refusalWords(refusal: 'restricted machine' | 'platform' | 'unknown machine', error: ApiError): string {
+function refusalWords(
+  refusal: 'restricted machine' | 'platform' | 'unknown machine',
+  error: ApiError,
+): string {
   const sentence = cleanText(error.serviceMessage ?? '', 300);
   switch (refusal) {
     case 'restricted machine':
@@ -243,7 +253,7 @@ export function createDryRunWriter(now: () => number): Writer {
       return Promise.resolve([]);
     },
     confirmTags: () => Promise.resolve({ add: [], remove: [] }),
-    writeNote: () => Promise.resolve(),
+    writeNote: () => Promise.resolve(undefined),
     post: ({ machineId, type, comment }) =>
       Promise.resolve({
         kind: 'accepted',
