@@ -24,10 +24,10 @@ export async function lookForAction(one: Case, resolvers: Resolvers, run: RunCon
     const read = { ...one, host, tags, asks, enriches: true };
     return await resolve(read, resolvers.forAction(read));
   } catch (error) {
-    const { exitCode, ...failure } = consequenceOfError(error, run);
+    const { detail, exitCode } = consequenceOfError(error, run);
     const tags = readTags(one.tags, run.now());
     const machineIds = isHeld(tags) && tags.ids.length === 1 ? tags.ids : [];
-    const ended = { ...failure, exitCode: exitCode === ExitCode.done ? ExitCode.incomplete : exitCode };
+    const ended = deferred(detail, exitCode === ExitCode.done ? ExitCode.incomplete : exitCode);
     return { ...one, machineIds, ended };
   }
 }
