@@ -1,4 +1,4 @@
-/** The exit codes of the command; their order of precedence is in {@link worstExitCode}. */
+/** The exit codes of the command. Which of several it ends with, {@link worstExitCode} tells. */
 export const ExitCode = {
   done: 0,
   incomplete: 1,
@@ -14,12 +14,26 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-const precedence: readonly ExitCode[] = [130, 143, 70, 78, 77, 69, 3, 1, 0];
+/** The higher wins. Usage and lock end the command before there is anything else to tell. */
+const ranks: Record<ExitCode, number> = {
+  [ExitCode.done]: 0,
+  [ExitCode.incomplete]: 1,
+  [ExitCode.tooMany]: 2,
+  [ExitCode.unavailable]: 3,
+  [ExitCode.refused]: 4,
+  [ExitCode.config]: 5,
+  [ExitCode.bug]: 6,
+  [ExitCode.sigterm]: 7,
+  [ExitCode.sigint]: 8,
+  [ExitCode.locked]: 9,
+  [ExitCode.usage]: 10,
+};
 
 /** Of several exit codes, the one that the command ends with. */
 export function worstExitCode(codes: Iterable<ExitCode>): ExitCode {
-  const seen = new Set(codes);
-  return precedence.find((code) => seen.has(code)) ?? 0;
+  let worst: ExitCode = ExitCode.done;
+  for (const code of codes) if (ranks[code] > ranks[worst]) worst = code;
+  return worst;
 }
 
 /** An error with words for a person: what failed, and in `hint` what to do about it. Never holds a secret. */

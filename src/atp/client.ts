@@ -37,8 +37,10 @@ export interface MachinePage {
 }
 
 /**
- * Defender, as far as the program uses it. Every call rejects with an AuthError when the token or a permission is
- * refused, with a PostponedError when its quota is used up, and with an ApiError for every other failure not named.
+ * Defender, as far as the program uses it. Every call rejects with an AuthError when the token is refused, with a
+ * MissingRightError when Defender refuses the permission or the token is seen to lack it (the call is not sent then),
+ * with a PostponedError when its quota is used up, with a GivenUpError once Defender or the login is given up, and
+ * with an ApiError for every other failure not named.
  */
 export interface AtpClient {
   /**
@@ -48,7 +50,10 @@ export interface AtpClient {
   findByIp: (ip: string, at: number, caller: Caller) => Promise<Machine[] | 'stale'>;
   /** A machine's record; undefined when there is none. */
   getMachine: (id: string, caller: Caller) => Promise<Machine | undefined>;
-  /** Isolations and releases of one machine, newest first. One that cannot be read makes the record unreadable. */
+  /**
+   * Isolations and releases of one machine, newest first. One that cannot be read, or that is another machine's, makes
+   * the record unreadable.
+   */
   listMachineActions: (machineId: string, caller: Caller) => Promise<MachineAction[]>;
   /** Isolations and releases of every machine created since a time (milliseconds UTC), newest first. */
   listActionsSince: (since: number, caller: Caller) => Promise<MachineAction[]>;
@@ -58,7 +63,10 @@ export interface AtpClient {
   listAlertsSince: (since: number, caller: Caller) => Promise<Alert[] | 'unknown'>;
   /** Up to 10,000 records of the inventory, after `skip` others. */
   listMachines: (skip: number, caller: Caller) => Promise<MachinePage>;
-  /** Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. */
+  /**
+   * Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. Why
+   * Defender will not act on this machine, `refusalOf` reads from the ApiError.
+   */
   postAction: (post: MachineActionPost, caller: Caller) => Promise<MachineAction>;
   /** Asks to cancel an action; what came of it, only the machine's actions tell. */
   cancelAction: (actionId: string, comment: string, caller: Caller) => Promise<void>;

@@ -35,7 +35,10 @@ export function isEnough(roles: readonly string[] | undefined, role: Role): bool
 
 /** The error of a call that is not sent, because its token lacks the role. */
 export function missingRole(role: Role, seen: SeenToken): MissingRightError {
-  return new MissingRightError(`${lacks(role)}: its token has ${rolesInWords(seen)}`, howToGrant(role, seen));
+  return new MissingRightError(
+    `${lacks(role)}: its token does not have it, so that the call was not tried`,
+    howToGrant(role, seen),
+  );
 }
 
 /** The error of a call that Defender answered with 403. */

@@ -37,8 +37,9 @@ export interface UnusableHost {
 }
 
 /**
- * Detect, as far as the program uses it. Every call rejects with an AuthError for 401 and 403, and with an ApiError for
- * every other failure that is not named.
+ * Detect, as far as the program uses it. Every call rejects with an AuthError for 401 and 403, with a GivenUpError once
+ * Detect is given up, and with an ApiError for every other failure that is not named. What concerns a host counts for
+ * it; see the breaker.
  */
 export interface DetectClient extends NoteCalls {
   /**

@@ -132,7 +132,7 @@ describe('a role that the token is seen to lack', () => {
       expect(error).toMatchObject({
         message:
           'the application lacks the permission Machine.Isolate to isolate and release machines, which --blocktag and --unblocktag need: ' +
-          'its token has the roles Machine.Read.All, Alert.Read.All',
+          'its token does not have it, so that the call was not tried',
         exitCode: 77,
         hint:
           'Add the application permission Machine.Isolate of WindowsDefenderATP (found under "APIs my organization uses") to the app registration and grant admin consent. ' +
@@ -156,7 +156,8 @@ describe('a role that the token is seen to lack', () => {
 
     expect(await errorOf(atp.findByIp('10.1.2.3', 0, asAction))).toMatchObject({
       message:
-        'the application lacks the permission Machine.Read.All to find machines and read their actions: its token has no roles',
+        'the application lacks the permission Machine.Read.All to find machines and read their actions: its token does not have it, so that the call was not tried',
+      hint: expect.stringMatching(/ has no roles\.$/u) as string,
     });
     expect(received).toEqual([]);
   });

@@ -30,7 +30,7 @@ describe('a role that the token is seen to lack', () => {
       expect(code).toBe(77);
       expect(report?.hosts.map(({ result }) => result)).toEqual(['failed', 'enriched']);
       expect(report?.hosts[0]?.detail).toContain(
-        'the application lacks the permission Machine.Isolate to isolate and release machines, which --blocktag and --unblocktag need: its token has the roles Machine.Read.All',
+        'the application lacks the permission Machine.Isolate to isolate and release machines, which --blocktag and --unblocktag need: its token does not have it, so that the call was not tried',
       );
       expect(ledger.count('isolate') + ledger.count('alerts') + ledger.count('alertlist')).toBe(0);
       expect(blocked.host.tags).toContain('block');

@@ -311,7 +311,7 @@ describe.concurrent('a token', () => {
     expect(hostIn(result, hosts[0]?.id ?? 0)).toMatchObject({
       result: 'failed',
       detail: textLike(
-        /^the application lacks the permission Machine\.Read\.All to find machines and read their actions: .* \(Add the application permission Machine\.Read\.All of WindowsDefenderATP \(found under "APIs my organization uses"\) to the app registration and grant admin consent\.\)$/,
+        /^the application lacks the permission Machine\.Read\.All to find machines and read their actions: .* \(Add the application permission Machine\.Read\.All of WindowsDefenderATP \(found under "APIs my organization uses"\) to the app registration and grant admin consent\. Needed: Machine\.Read\.All or Machine\.ReadWrite\.All\. The token for https:\/\/api\.securitycenter\.microsoft\.com has no roles\.\)$/,
       ),
     });
     expect(simulator.ledger.writes()).toEqual([]);
@@ -328,7 +328,7 @@ describe.concurrent('a token', () => {
     expect(hostIn(result, host.id)).toMatchObject({
       result: 'failed',
       detail: textLike(
-        /^the application lacks the permission Machine\.Isolate to isolate and release machines, which --blocktag and --unblocktag need: .* grant admin consent\.\)/,
+        /^the application lacks the permission Machine\.Isolate to isolate and release machines, which --blocktag and --unblocktag need: its token does not have it, so that the call was not tried \(.* has the roles Machine\.Read\.All, Alert\.Read\.All\.\)/,
       ),
     });
     expect(tagsOf(host)).toEqual(tags(['block'], contextOf(machine)));
