@@ -24,8 +24,10 @@ export interface Witness {
   portal(machineId: string, want: 'isolated' | 'free', action: SimAction): void;
   /** The record of a device has another in its place. */
   merged(from: SimMachine, to: SimMachine): void;
-  /** The tag was put there by a person. */
-  asked(hostId: number): void;
+  /** Defender lifted the machine's isolation by itself. */
+  lifted(machineId: string): void;
+  /** A person asked for it by a tag. */
+  asked(hostId: number, kind: 'isolate' | 'release'): void;
   /** Somebody took tags of the program's own off. */
   tidied(hostId: number): void;
 }
@@ -225,14 +227,14 @@ export function createCast(
         if (!target) return;
         world.untagHost(target.id, ...target.tags.filter((tag) => /^(un)?block$/i.test(tag)));
         world.tagHost(target.id, step.tag);
-        witness.asked(target.id);
+        witness.asked(target.id, kindOf(step.tag));
         return;
       }
       case 'tag': {
         const target = host(step.host);
         if (!target || target.tags.includes(step.tag)) return;
         world.tagHost(target.id, step.tag);
-        if (/^(un)?block$/i.test(step.tag)) witness.asked(target.id);
+        if (/^(un)?block$/i.test(step.tag)) witness.asked(target.id, kindOf(step.tag));
         return;
       }
       case 'untag': {
@@ -344,4 +346,8 @@ export function createCast(
     deviceName: (machineId) => [...records].find(([, all]) => all.some(({ id }) => id === machineId))?.[0],
     play,
   };
+}
+
+function kindOf(tag: string): 'isolate' | 'release' {
+  return tag.toLowerCase() === 'block' ? 'isolate' : 'release';
 }
