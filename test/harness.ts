@@ -130,6 +130,8 @@ export interface Outcome {
 export interface Harness {
   readonly simulator: Simulator;
   readonly clock: SharedClock;
+  /** The folder with the configuration and, in `cache`, the cache. */
+  readonly dir: string;
   /**
    * Runs the command in this process, over real sockets, with `--json` and a configuration for the simulator. The cache
    * is kept from run to run.
@@ -166,6 +168,7 @@ export async function createHarness(
   return {
     simulator,
     clock,
+    dir,
     async run(args, { overrides = {}, before, after } = {}) {
       const whole = simulator.config({ cacheDir: join(dir, 'cache'), ...config });
       writeFileSync(file, JSON.stringify(merge(whole, overrides)), { mode: 0o600 });
