@@ -93,7 +93,12 @@ const HostReport = z.strictObject({
     })
     .nullable(),
   action: z
-    .strictObject({ type: z.enum(['isolate', 'release']), id: z.string().nullable(), status: z.string() })
+    .strictObject({
+      type: z.enum(['isolate', 'release']),
+      id: z.string().nullable(),
+      status: z.string(),
+      until: z.iso.datetime().nullable().optional(),
+    })
     .nullable(),
   tags: z.strictObject({ added: z.array(z.string()), removed: z.array(z.string()) }),
   note: z.enum(['created', 'updated', 'unchanged']).nullable(),
