@@ -211,9 +211,6 @@ export function createBooks(harness: Harness): Books {
         const isUnderWay = actionsOf(from.id).some(isOpen);
         if (want) wants.set(to.id, isUnderWay ? { ...want, state: undefined } : want);
       },
-      lifted(machineId) {
-        wants.set(machineId, { state: 'free', action: undefined, why: 'Defender lifted its isolation' });
-      },
       asked(hostId, kind) {
         askedAt.set(`${kind} ${hostId}`, clock.now());
       },
@@ -269,7 +266,10 @@ export function createBooks(harness: Harness): Books {
         const machine = world.machines.get(machineId);
         if (!machine || machine.mergedIntoMachineId !== null || !machine.online) continue;
         if (state === undefined || tangled.has(machineId)) continue;
-        if (action && (badEnds.includes(action.status) || isLapsed(action, clock.now()))) continue;
+        if (action && badEnds.includes(action.status)) continue;
+        const isolation = actionsOf(machineId).findLast(({ type }) => type === 'Isolate');
+        // Defender has lifted it since, whoever asked for it.
+        if (state === 'isolated' && isolation && isLapsed(isolation, clock.now())) continue;
         const is = machine.isolated ? 'isolated' : 'free';
         if (is !== state) problems.push(`machine ${machineId} ends ${is} although ${why}`);
       }

@@ -24,8 +24,6 @@ export interface Witness {
   portal(machineId: string, want: 'isolated' | 'free', action: SimAction): void;
   /** The record of a device has another in its place. */
   merged(from: SimMachine, to: SimMachine): void;
-  /** Defender lifted the machine's isolation by itself. */
-  lifted(machineId: string): void;
   /** A person asked for it by a tag. */
   asked(hostId: number, kind: 'isolate' | 'release'): void;
   /** Somebody took tags of the program's own off. */

@@ -30,8 +30,6 @@ export type Happening = Exclude<SmallEvent, 'run' | 'killed run' | 'noteless run
 
 const minute = 60_000;
 const day = 1440 * minute;
-/** Defender lifts an isolation by itself after so long. */
-export const liftedAfterMs = 7 * day;
 const betweenEvents = 7 * minute;
 
 /** The one host and the two machines of a small story, and the hands that move them. */
@@ -153,20 +151,6 @@ export function createSmallWorld({ simulator, clock }: Harness, witness: Witness
     },
   };
 
-  /** Defender lifts isolations by itself, and records nothing of it. */
-  function lift(): void {
-    for (const machine of [home, away]) {
-      if (!machine.isolated) continue;
-      const newest = [...world.actions.values()].findLast(
-        ({ machineId, type, status }) =>
-          machineId === machine.id && type === 'Isolate' && status === 'Succeeded',
-      );
-      if (!newest || clock.now() - newest.createdAt < liftedAfterMs) continue;
-      machine.isolated = false;
-      witness.lifted(machine.id);
-    }
-  }
-
   /** A live machine has traffic, by which Detect knows where its host is. */
   function traffic(): void {
     if (isCutOff(here())) {
@@ -179,7 +163,6 @@ export function createSmallWorld({ simulator, clock }: Harness, witness: Witness
   function pass(ms: number): void {
     clock.advance(ms);
     world.tick();
-    lift();
     traffic();
   }
 
