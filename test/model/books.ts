@@ -40,6 +40,8 @@ export function createBooks(harness: Harness): Books {
   let tidied = new Set<number>();
   /** Machines on which the late list may have led to a second isolation, which the program could not know of. */
   const tangled = new Set<string>();
+  /** Actions whose POST was carried out and not answered. */
+  const unanswered = new Set<string>();
   /** Trigger tags that the request under way is about to take off. */
   let goes: { hostId: number; tag: string }[] = [];
   let mayWrite = true;
@@ -60,6 +62,11 @@ export function createBooks(harness: Harness): Books {
       .toSorted((one, other) => one.createdAt - other.createdAt);
   }
 
+  /** A late list is no excuse for what this program knows of: a POST without an answer is kept in the cache. */
+  function isExcused(action: SimAction): boolean {
+    return sight.isHidden(action) && !unanswered.has(action.id);
+  }
+
   /** True when the trigger now on the host has had its answer, by an action before this one. */
   function isRepeated(posted: SimAction, hostId: number, kind: Kind): boolean {
     const asked = askedAt.get(`${kind} ${hostId}`) ?? 0;
@@ -71,7 +78,7 @@ export function createBooks(harness: Harness): Books {
         isOwn(action, hostId) &&
         !isTooOld(action, clock.now()) &&
         !(action.cancellationComment ?? '').startsWith('atp ') &&
-        !sight.isHidden(action),
+        !isExcused(action),
     );
     return answers.some((answer) => {
       const isTold = isToldBy(world.hosts.get(hostId)?.tags ?? [], answer);
@@ -88,6 +95,7 @@ export function createBooks(harness: Harness): Books {
     const posted = actionsOf(machineId).find((action) => action.requestorComment === comment);
     // Defender may answer with an action that is open already.
     if (!posted) return;
+    if (entry.fault !== undefined) unanswered.add(posted.id);
     const [ask, against] = kind === 'isolate' ? ['block', 'unblock'] : ['unblock', 'block'];
     const what = `${kind} of ${machineId} for host ${hostId}`;
     const tags = sight.tagsOf(hostId).map((tag) => tag.toLowerCase());
@@ -106,7 +114,7 @@ export function createBooks(harness: Harness): Books {
 
     const others = actionsOf(machineId).filter((action) => action !== posted);
     const open = others.filter((action) => action.type === posted.type && isOpen(action));
-    if (open.some((action) => isOwn(action) && !sight.isHidden(action))) {
+    if (open.some((action) => isOwn(action) && !isExcused(action))) {
       problems.push(`${what}: another of its kind is open`);
     }
     if (isRepeated(posted, hostId, kind)) problems.push(`${what}: asked for twice for one and the same tag`);
@@ -146,6 +154,10 @@ export function createBooks(harness: Harness): Books {
     const actions = actionsOf(machineId);
     const newest = actions.at(-1);
     const type = kind === 'isolate' ? 'Isolate' : 'Unisolate';
+    const isDead = newest?.status === 'Succeeded' && isLapsed(newest, clock.now());
+    if (kind === 'isolate' && newest?.type === type && isDead) {
+      problems.push(`${what}: its tag went for an isolation that Defender has lifted`);
+    }
     // A run that was killed after its POST has left no trace but the list, which is late.
     const isKnown = (action: SimAction) => isOwn(action, hostId) && isToldBy(host.tags, action);
     const isUnknowable =

@@ -6,6 +6,9 @@ import { deviceNames, type DeviceName, type HostName, type Setting, type Step } 
 
 const minute = 60_000;
 
+/** What the cast can do; the rest is up to whoever tells the story. */
+export type Deed = Exclude<Step, { do: 'run' | 'notes' }>;
+
 /** The hosts and devices of a story, and the hands that move them. */
 export interface Cast {
   /** The host, or undefined once it was deleted. */
@@ -14,8 +17,7 @@ export interface Cast {
   /** The live record of a device. */
   record(device: DeviceName): SimMachine;
   deviceName(machineId: string): DeviceName | undefined;
-  /** Carries out a step other than a run. */
-  play(step: Exclude<Step, { do: 'run' }>): void;
+  play(step: Deed): void;
 }
 
 /** What a step did to a machine, for those who keep the books. */
@@ -218,7 +220,7 @@ export function createCast(
     return { old, heir };
   }
 
-  function play(step: Exclude<Step, { do: 'run' }>): void {
+  function play(step: Deed): void {
     switch (step.do) {
       case 'ask': {
         const target = host(step.host);

@@ -124,9 +124,24 @@ async function play(telling: Telling, run: Run): Promise<{ outcome: Outcome; dif
   });
   faults.clear();
   if (is.killed) keep(telling.spare, cache);
-  if (!is.killed) books.endRun(outcome);
+  if (!is.killed) {
+    books.endRun(outcome);
+    books.problems.push(...leftTriggers(telling, outcome));
+  }
   telling.lines.push(...linesOf(telling, outcome, is.killed));
   return { outcome, differs: run === 'run' || run === 'quiet run' || is.killed || is.disturbed };
+}
+
+/** A trigger goes with its answer, whatever became of the note: people may act on the machine before the next run. */
+function leftTriggers({ story: { host } }: Telling, { report }: Outcome): string[] {
+  const results = report?.hosts.map(({ result }) => result) ?? [];
+  const answered = [
+    ...(results.includes('isolated') ? ['block'] : []),
+    ...(results.includes('released') ? ['unblock'] : []),
+  ];
+  return answered
+    .filter((tag) => host.tags.includes(tag))
+    .map((tag) => `the request was answered, and the trigger tag ${tag} stays`);
 }
 
 function isKill(run: Run, { call }: Entry): boolean {
