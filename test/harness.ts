@@ -136,6 +136,8 @@ export interface Outcome {
 export interface Harness {
   readonly simulator: Simulator;
   readonly clock: SharedClock;
+  /** The folder with the configuration and, in `cache`, the cache. */
+  readonly dir: string;
   /**
    * Runs the command in this process, over real sockets, with `--json` and a configuration for the simulator. The cache
    * is kept from run to run.
@@ -172,6 +174,7 @@ export async function createHarness(
   return {
     simulator,
     clock,
+    dir,
     async run(args, { overrides = {}, before, after } = {}) {
       const whole = simulator.config({ cacheDir: join(dir, 'cache'), ...config });
       writeFileSync(file, JSON.stringify(merge(whole, overrides)), { mode: 0o600 });
