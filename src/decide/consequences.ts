@@ -27,104 +27,36 @@ export interface ReportedAction {
   until: string | null;
 }
 
-/** What an event does to the host's tags and to the exit code. */
-interface Rule {
-  exitCode: ExitCode;
-  /** Of the request. */
-  trigger: 'goes' | 'stays';
-  /** The `isolation:` or `release:` tag. */
-  status: 'word of the action' | 'isolation: Cancelled' | 'goes' | 'stays';
-  /** `Manual block failed` or `Manual unblock failed`. */
-  failure: 'comes' | 'goes' | 'stays';
-  /** The time of the `Manual block:` or `Manual unblock:` that comes. */
-  history: 'time of the action' | 'time of the run' | 'none';
-}
+/** What an event does: the exit code, the trigger tag of the request, the status tag, the failure tag, the history tag. */
+type Rule = readonly [
+  exitCode: ExitCode,
+  trigger: 'goes' | 'stays',
+  status: 'its word' | 'Cancelled' | 'goes' | 'stays',
+  failure: 'comes' | 'goes' | 'stays',
+  history: 'its time' | 'now' | 'none',
+];
 
-/** Everything that can happen to a host, and what it does. */
+/** Everything that can happen to a host, and what it does: first to a request, then to the tags of an earlier one. */
 export const consequences = {
-  accepted: {
-    exitCode: 0,
-    trigger: 'goes',
-    status: 'word of the action',
-    failure: 'goes',
-    history: 'time of the action',
-  },
-  'accepted, ended badly': {
-    exitCode: 1,
-    trigger: 'goes',
-    status: 'word of the action',
-    failure: 'comes',
-    history: 'time of the action',
-  },
-  cancelled: {
-    exitCode: 0,
-    trigger: 'goes',
-    status: 'isolation: Cancelled',
-    failure: 'goes',
-    history: 'time of the run',
-  },
-  'nothing in force': {
-    exitCode: 0,
-    trigger: 'goes',
-    status: 'stays',
-    failure: 'goes',
-    history: 'time of the run',
-  },
-  'nothing in force any more': {
-    exitCode: 0,
-    trigger: 'goes',
-    status: 'goes',
-    failure: 'goes',
-    history: 'time of the run',
-  },
-  refused: { exitCode: 1, trigger: 'goes', status: 'stays', failure: 'comes', history: 'none' },
-  'machine unknown to Defender': {
-    exitCode: 1,
-    trigger: 'goes',
-    status: 'goes',
-    failure: 'comes',
-    history: 'none',
-  },
-  deferred: { exitCode: 1, trigger: 'stays', status: 'stays', failure: 'stays', history: 'none' },
-  failed: { exitCode: 1, trigger: 'stays', status: 'stays', failure: 'stays', history: 'none' },
-  conflict: { exitCode: 1, trigger: 'stays', status: 'stays', failure: 'stays', history: 'none' },
-  'action moved on': {
-    exitCode: 0,
-    trigger: 'stays',
-    status: 'word of the action',
-    failure: 'goes',
-    history: 'none',
-  },
-  'action ended badly': {
-    exitCode: 1,
-    trigger: 'stays',
-    status: 'word of the action',
-    failure: 'comes',
-    history: 'none',
-  },
-  'released by others': {
-    exitCode: 0,
-    trigger: 'stays',
-    status: 'word of the action',
-    failure: 'goes',
-    history: 'none',
-  },
-  'taken up': {
-    exitCode: 0,
-    trigger: 'stays',
-    status: 'word of the action',
-    failure: 'goes',
-    history: 'time of the action',
-  },
-  lapsed: { exitCode: 1, trigger: 'stays', status: 'goes', failure: 'stays', history: 'none' },
-  'action unknown to Defender': {
-    exitCode: 1,
-    trigger: 'stays',
-    status: 'goes',
-    failure: 'stays',
-    history: 'none',
-  },
-  unchanged: { exitCode: 0, trigger: 'stays', status: 'stays', failure: 'stays', history: 'none' },
+  //                   exit code, trigger, status, failure, history
+  accepted: [0, 'goes', 'its word', 'goes', 'its time'],
+  'accepted, ended badly': [1, 'goes', 'its word', 'comes', 'its time'],
+  'pending isolation cancelled': [0, 'goes', 'Cancelled', 'goes', 'now'],
+  'nothing in force': [0, 'goes', 'stays', 'goes', 'now'],
+  'nothing in force any more': [0, 'goes', 'goes', 'goes', 'now'],
+  refused: [1, 'goes', 'stays', 'comes', 'none'],
+  'machine unknown to Defender': [1, 'goes', 'goes', 'comes', 'none'],
+  deferred: [1, 'stays', 'stays', 'stays', 'none'],
+  failed: [1, 'stays', 'stays', 'stays', 'none'],
+  conflict: [1, 'stays', 'stays', 'stays', 'none'],
+
+  'action moved on': [0, 'stays', 'its word', 'goes', 'none'],
+  'action ended badly': [1, 'stays', 'its word', 'comes', 'none'],
+  'released by others': [0, 'stays', 'its word', 'goes', 'none'],
+  'taken up': [0, 'stays', 'its word', 'goes', 'its time'],
+  lapsed: [1, 'stays', 'goes', 'stays', 'none'],
+  'action unknown to Defender': [1, 'stays', 'goes', 'stays', 'none'],
+  unchanged: [0, 'stays', 'stays', 'stays', 'none'],
 } as const satisfies Record<string, Rule>;
 export type Event = keyof typeof consequences;
 
@@ -164,24 +96,21 @@ interface Facts {
 
 /** Applies the table to the facts of an event. */
 export function consequenceOf(event: Event, facts: Facts): Consequence {
-  const rule: Rule = consequences[event];
-  const { kind, time } = facts;
+  const [exitCode, trigger, status, failure, history]: Rule = consequences[event];
+  const { kind, time, result, detail, entry, action } = facts;
+  const statuses = {
+    'its word': { kind, status: facts.word ?? '' },
+    Cancelled: { kind: 'isolate', status: 'Cancelled' } as const,
+    goes: 'none' as const,
+    stays: undefined,
+  };
   return {
-    event,
-    result: facts.result,
-    detail: facts.detail,
-    exitCode: facts.exitCode ?? rule.exitCode,
-    settles: rule.trigger === 'goes',
-    status: {
-      'word of the action': { kind, status: facts.word ?? '' },
-      'isolation: Cancelled': { kind: 'isolate', status: 'Cancelled' } as const,
-      goes: 'none' as const,
-      stays: undefined,
-    }[rule.status],
-    failure: { comes: kind, goes: 'none' as const, stays: undefined }[rule.failure],
-    accepted: rule.history === 'none' || time === undefined ? undefined : { kind, time },
-    entry: facts.entry,
-    action: facts.action,
+    ...{ event, result, detail, entry, action },
+    exitCode: facts.exitCode ?? exitCode,
+    settles: trigger === 'goes',
+    status: statuses[status],
+    failure: { comes: kind, goes: 'none' as const, stays: undefined }[failure],
+    accepted: history === 'none' || time === undefined ? undefined : { kind, time },
   };
 }
 

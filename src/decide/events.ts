@@ -126,7 +126,7 @@ export function cancelled(
   time: number,
   telling: Telling,
 ): Consequence {
-  return consequenceOf('cancelled', {
+  return consequenceOf('pending isolation cancelled', {
     kind: 'release',
     result: 'released',
     detail: `the pending isolation ${action.id} was cancelled`,

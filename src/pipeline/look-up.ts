@@ -37,12 +37,12 @@ export interface LookUp {
 /** Finds a machine by its id; a record merged into another leads to its heir. */
 export async function findById(id: string, { atp, caller }: LookUp): Promise<Found> {
   const machineIds = [id];
-  let machine: Machine | undefined;
-  for (let next: string | undefined = id; next !== undefined && machineIds.length <= longestMergeChain;) {
-    machine = await atp.getMachine(next, caller);
-    next = machine?.mergedIntoMachineId;
-    if (next === undefined || machineIds.includes(next)) break;
-    machineIds.push(next);
+  let machine = await atp.getMachine(id, caller);
+  while (machine?.mergedIntoMachineId !== undefined && machineIds.length <= longestMergeChain) {
+    const heir: string = machine.mergedIntoMachineId;
+    if (machineIds.includes(heir)) break;
+    machineIds.push(heir);
+    machine = await atp.getMachine(heir, caller);
   }
   if (!machine) return { resolution: { kind: 'gone', machineId: machineIds.at(-1) ?? id }, machineIds };
   const name = nameOf(machine);
