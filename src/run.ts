@@ -78,7 +78,8 @@ async function runSteps(context: RunContext, done: Done): Promise<void> {
   const siblings = await findSiblings(planned, others, resolvers, rules, context);
   done.outcomes.push(...(await putSiblingsRight(siblings, rules, context)));
   done.outcomes.push(...(await applyTargets(targets, rules, context)));
-  done.outcomes.push(...(await enrichAndFollow(others, resolvers, rules, context)));
+  const left = others.filter(({ host }) => !siblings.some((sibling) => sibling.host.id === host.id));
+  done.outcomes.push(...(await enrichAndFollow(left, resolvers, rules, context)));
   done.outcomes = await waitForActions(done.outcomes, rules, context);
 }
 

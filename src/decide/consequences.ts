@@ -61,7 +61,7 @@ export const consequences = {
 export type Event = keyof typeof consequences;
 
 /** Events whose story is over once a request of the same run takes the status tag. */
-const silentWhenOvertaken: readonly Event[] = ['lapsed', 'action unknown to Defender'];
+export const silentWhenOvertaken: readonly Event[] = ['lapsed', 'action unknown to Defender'];
 
 /** What one event does to a host's tags, note and report. */
 export interface Consequence {

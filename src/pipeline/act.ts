@@ -1,6 +1,12 @@
 import { cleanText } from '../clean.ts';
 import type { Case } from '../decide/case.ts';
-import { conflicting, deferred, overtaken, type Consequence } from '../decide/consequences.ts';
+import {
+  conflicting,
+  deferred,
+  overtaken,
+  silentWhenOvertaken,
+  type Consequence,
+} from '../decide/consequences.ts';
 import { refused } from '../decide/events.ts';
 import type { RequestKind } from '../decide/kinds.ts';
 import { mayIsolate, type Rules } from '../decide/plan.ts';
@@ -45,7 +51,7 @@ export async function act(one: Case, rules: Rules, run: RunContext): Promise<Act
 async function actOn({ one, hand, ...rest }: Acted, rules: Rules, run: RunContext): Promise<Acted> {
   const kind = one.plan ? one.asks[0] : undefined;
   // A tag that still says isolated would hold the host for the machine whose id: comes now.
-  if (one.enriches && one.found && !isNamed(one)) await putRight(one, one.news, hand, run);
+  if (one.enriches && one.found && !isNamed(one)) await putRight(one, newsToSay(one), hand, run);
   await writeContext(one, kind, hand, run);
   const acted: Acted = { ...rest, one, hand };
   if (kind === undefined || !one.plan) return acted;
@@ -59,6 +65,12 @@ async function actOn({ one, hand, ...rest }: Acted, rules: Rules, run: RunContex
 /** Tells whether the host's `id:` tags name the machine that was found. */
 function isNamed({ tags, found }: Case): boolean {
   return found?.kind === 'machine' && tags.some((tag) => tag.toLowerCase() === `id: ${found.machine.id}`);
+}
+
+/** What is said whatever comes of the request. */
+function newsToSay({ news, plan }: Case): Consequence[] {
+  const isActing = plan?.kind === 'go' && plan.decision.kind !== 'wait';
+  return news.filter(({ event }) => !isActing || !silentWhenOvertaken.includes(event));
 }
 
 async function writeContext(

@@ -37,7 +37,10 @@ export function createActionList(
 
   async function read(since: number, { machineIds, hostId }: Whose, caller: Caller): Promise<RecordRead> {
     try {
-      const list = lists.get(since) ?? atp.listActionsSince(since, caller).then((all) => sorted(all, brain));
+      // One call for all: it is worth what is kept for isolations and releases.
+      const list =
+        lists.get(since) ??
+        atp.listActionsSince(since, { ...caller, priority: 'action' }).then((all) => sorted(all, brain));
       lists.set(since, list);
       const found = await list;
       const actions = [...machineIds, keyOf(hostId)].flatMap((key) => found.get(key) ?? []);

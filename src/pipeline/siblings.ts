@@ -8,6 +8,7 @@ import { buildTagQueries } from '../detect/query.ts';
 import type { Host } from '../detect/schema.ts';
 import { AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
+import { needsMachine } from './look.ts';
 import { readNews } from './resolve.ts';
 import type { Resolvers } from './resolvers.ts';
 import { asksOf, listHosts } from './select.ts';
@@ -30,7 +31,9 @@ export async function findSiblings(
   const released = releasedMachines([...asking, ...followed], run.now());
   if (released.size === 0) return [];
   try {
-    const known = new Set([...asking, ...others].map(({ host }) => host.id));
+    // A host whose context is young enough is selected and would not be looked at.
+    const looked = others.filter((one) => one.reasons.includes('pending') || needsMachine(one, run));
+    const known = new Set([...asking, ...looked].map(({ host }) => host.id));
     const siblings: Case[] = [];
     for (const query of buildTagQueries([...released.keys()].map((id) => `id: ${id}`))) {
       const { hosts } = await listHosts(query, run);

@@ -50,6 +50,8 @@ async function tellOn(acted: Acted, said: Consequence[], run: RunContext): Promi
   hand.noteDone(noted.note);
   await settleNote(one, noted, met, run);
   said.push(...wordsOnNote(noted, one, met));
+  if (one.owed.length > 0 && noted.note === 'updated')
+    said.push(unchanged('the line that its note lacked is written'));
   if (isUnread && noted.postponed === undefined) said.push(wordsOnAlerts(alerts, one, run));
 
   const { accepted, ...others } = wantedTags(noted.events, met, hand);
@@ -178,11 +180,10 @@ function wordsOnAlerts(why: AppError, { tags }: Case, { triggers }: RunContext):
  * Reads the machine's alerts for the note, after the request: an isolation does not wait for them. The error, where they
  * cannot be read for now.
  */
-async function readAlerts({ enriches, alerts, found, host, asks }: Case, run: RunContext) {
+async function readAlerts({ enriches, alerts, found, host }: Case, run: RunContext) {
   if (!enriches || alerts !== undefined || found?.kind !== 'machine') return alerts;
   try {
-    const priority = asks.length > 0 ? 'action' : 'enrichment';
-    return await run.atp.listAlerts(found.machine.id, { host: host.id, priority });
+    return await run.atp.listAlerts(found.machine.id, { host: host.id, priority: 'enrichment' });
   } catch (error) {
     if (run.stop.aborted || !(error instanceof AppError)) throw error;
     return error;

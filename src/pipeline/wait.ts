@@ -23,26 +23,31 @@ export async function waitForActions(
 ): Promise<HostOutcome[]> {
   const until = run.clock.now() + run.settings.waitMs;
   let current = [...outcomes];
+  const gone = new Set<number>();
   while (run.clock.now() < until) {
-    const open = current.filter(({ report }) => report.action?.id && !isEndStatus(report.action.status));
+    const open = current.filter(
+      ({ report: { id, action } }) => action?.id && !isEndStatus(action.status) && !gone.has(id),
+    );
     if (open.length === 0) break;
     await run.clock.sleep(Math.min(askEveryMs, until - run.clock.now()), run.stop);
-    current = merged(current, await followOnce(open, rules, run));
+    current = merged(current, await followOnce(open, gone, rules, run));
   }
   return current;
 }
 
 async function followOnce(
   open: readonly HostOutcome[],
+  gone: Set<number>,
   rules: Rules,
   run: RunContext,
 ): Promise<HostOutcome[]> {
   try {
     const reads = await Promise.all(open.map((outcome) => readHost(outcome, run)));
     const cases = reads.flatMap((read) => ('host' in read ? [read] : []));
-    const gone = reads.flatMap((read) => ('report' in read ? [read] : []));
+    const deleted = reads.flatMap((read) => ('report' in read ? [read] : []));
+    for (const { report } of deleted) gone.add(report.id);
     const unlimited = { ...run, deadline: Number.POSITIVE_INFINITY };
-    return [...gone, ...(await followHosts(cases, rules, unlimited))];
+    return [...deleted, ...(await followHosts(cases, rules, unlimited))];
   } catch (error) {
     // Following is the next run's work as well: an outage now spoils nothing that was done.
     if (!(error instanceof ApiError) || run.stop.aborted) throw error;
@@ -59,7 +64,7 @@ async function readHost({ report }: HostOutcome, run: RunContext): Promise<Case 
   const what = action ? `; ${action.type} ${action.id ?? ''} was ${action.status} by then` : '';
   const gone = `host ${report.id} was deleted in Detect while its action was followed${what}`;
   return {
-    report: { ...report, action: action && { ...action, id: null }, result: 'failed', detail: gone },
+    report: { ...report, result: 'failed', detail: gone },
     exitCodes: [ExitCode.incomplete],
     explanation: [],
   };
@@ -83,8 +88,7 @@ function merge(earlier: HostOutcome, later: HostOutcome | undefined): HostOutcom
     exitCodes: [...earlier.exitCodes, ...later.exitCodes],
     report: {
       ...report,
-      // What was deleted has no action to follow any more.
-      action: action.id === null ? report.action : action,
+      action,
       tags: {
         added: [...report.tags.added.filter((tag) => !tags.removed.includes(tag)), ...tags.added],
         removed: [...new Set([...report.tags.removed, ...tags.removed])],
