@@ -7,10 +7,11 @@ import { applyTargets } from './pipeline/apply.ts';
 import type { RunContext } from './pipeline/context.ts';
 import { enrichAndFollow } from './pipeline/enrich.ts';
 import { putSiblingsRight } from './pipeline/follow.ts';
+import type { Freshness } from './pipeline/freshness.ts';
 import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts';
 import { resolveAll } from './pipeline/requests.ts';
 import { createResolvers } from './pipeline/resolvers.ts';
-import { selectHosts } from './pipeline/select.ts';
+import { selectHosts, type Selection } from './pipeline/select.ts';
 import { findSiblings } from './pipeline/siblings.ts';
 import { waitForActions } from './pipeline/wait.ts';
 
@@ -25,62 +26,62 @@ export interface RunResult {
   fatal: unknown;
 }
 
-/** What the hosts of a run came to, and what belongs to the run as a whole. */
-interface Done {
-  outcomes: HostOutcome[];
-  exitCodes: ExitCode[];
-  /** Hosts that Detect lists without an id: they are counted, and can be named nowhere else. */
-  nameless: number;
-}
-
 /** One run: select → resolve → plan → apply → report. */
 export async function run(
   context: RunContext,
   about: { version: string; dryRun: boolean; calls: Record<Service, number> },
 ): Promise<RunResult> {
   const startedAt = context.clock.now();
-  const done: Done = { outcomes: [], exitCodes: [], nameless: 0 };
+  let selection: Selection = { cases: [], nameless: [], isShort: false };
+  let rules: Rules | undefined;
+  let outcomes: HostOutcome[] = [];
   let fatal: unknown;
   try {
-    await runSteps(context, done);
+    selection = await selectHosts(context);
+    const { cases } = selection;
+    context.progress.expect(cases.length);
+    if (cases.length >= manyHosts) await keepHeapSmall();
+    const asking = cases.filter(({ asks, ended }) => asks.length > 0 && !ended);
+    const others = cases.filter((one) => !asking.includes(one));
+
+    rules = await loadRules(asking, context);
+    const resolvers = createResolvers(cases, rules, context);
+    const resolved = await resolveAll(asking, resolvers, context);
+    const targets = planTargets(groupByMachine(resolved), rules, context.now());
+    const planned = targets.flatMap((target) => target.cases);
+    const siblings = await findSiblings(planned, others, resolvers, rules, context);
+    const left = others.filter(({ host }) => !siblings.some((sibling) => sibling.host.id === host.id));
+
+    // First the other hosts of released machines: a killed run is to find them again through the host that led to them.
+    outcomes = await putSiblingsRight(siblings, rules, context);
+    outcomes = outcomes.concat(await applyTargets(targets, rules, context));
+    outcomes = outcomes.concat(await enrichAndFollow(left, resolvers, rules, context));
+    outcomes = await waitForActions(outcomes, rules, context);
   } catch (error) {
     fatal = error;
   }
   const now = context.clock.now();
-  for (const { report } of done.outcomes) {
-    if (report.result === 'deferred') context.freshness.postponed(report.id, now);
-    else if (report.result !== 'unchanged') context.freshness.served(report.id, now);
-  }
-  const outcomes = done.outcomes.toSorted((one, other) => one.report.id - other.report.id);
-  const exitCodes = [...runExitCodes(context, fatal), ...done.exitCodes];
-  const { nameless } = done;
-  const report = buildReport({ ...about, startedAt, finishedAt: now, outcomes, nameless, exitCodes });
-  return { report, outcomes, fatal };
+  rememberTurns(outcomes, context.freshness, now);
+  const ordered = outcomes.toSorted((one, other) => one.report.id - other.report.id);
+  const exitCodes = exitCodesOf(context, selection, rules, fatal);
+  const nameless = selection.nameless.length;
+  const report = buildReport({
+    ...about,
+    startedAt,
+    finishedAt: now,
+    outcomes: ordered,
+    nameless,
+    exitCodes,
+  });
+  return { report, outcomes: ordered, fatal };
 }
 
-/** @param done filled as the run goes, so that what was done before an error is reported */
-async function runSteps(context: RunContext, done: Done): Promise<void> {
-  const { cases, nameless, isShort } = await selectHosts(context);
-  done.nameless = nameless.length;
-  if (isShort || nameless.length > 0) done.exitCodes.push(ExitCode.incomplete);
-  context.progress.expect(cases.length);
-  if (cases.length >= manyHosts) await keepHeapSmall();
-  const asking = cases.filter(({ asks, ended }) => asks.length > 0 && !ended);
-  const others = cases.filter((one) => !asking.includes(one));
-
-  const rules = await loadRules(asking, context);
-  if (rules.groupsProblem) done.exitCodes.push(rules.groupsProblem.exitCode);
-  const resolvers = createResolvers(cases, rules, context);
-  const resolved = await resolveAll(asking, resolvers, context);
-  const targets = planTargets(groupByMachine(resolved), rules, context.now());
-
-  const planned = targets.flatMap((target) => target.cases);
-  const siblings = await findSiblings(planned, others, resolvers, rules, context);
-  done.outcomes.push(...(await putSiblingsRight(siblings, rules, context)));
-  done.outcomes.push(...(await applyTargets(targets, rules, context)));
-  const left = others.filter(({ host }) => !siblings.some((sibling) => sibling.host.id === host.id));
-  done.outcomes.push(...(await enrichAndFollow(left, resolvers, rules, context)));
-  done.outcomes = await waitForActions(done.outcomes, rules, context);
+/** Who could not have his turn is among the first of the next run. */
+function rememberTurns(outcomes: readonly HostOutcome[], freshness: Freshness, now: number): void {
+  for (const { report } of outcomes) {
+    if (report.result === 'deferred') freshness.postponed(report.id, now);
+    else if (report.result !== 'unchanged') freshness.served(report.id, now);
+  }
 }
 
 /** Verifies the exclusion groups, which only matters when somebody asks for an isolation. */
@@ -110,11 +111,19 @@ async function loadRules(asking: readonly Case[], { settings, detect, log }: Run
   }
 }
 
-function runExitCodes({ stop, breaker }: RunContext, fatal: unknown): ExitCode[] {
+/** Exit codes that belong to the run and not to a host. */
+function exitCodesOf(
+  { stop, breaker }: RunContext,
+  { nameless, isShort }: Selection,
+  rules: Rules | undefined,
+  fatal: unknown,
+): ExitCode[] {
   const codes: ExitCode[] = [];
   const reason: unknown = stop.aborted ? stop.reason : undefined;
   if (reason instanceof AppError) codes.push(reason.exitCode);
   if (breaker.givenUp()) codes.push(ExitCode.unavailable);
+  if (rules?.groupsProblem) codes.push(rules.groupsProblem.exitCode);
+  if (isShort || nameless.length > 0) codes.push(ExitCode.incomplete);
   if (fatal !== undefined && !stop.aborted)
     codes.push(fatal instanceof AppError ? fatal.exitCode : ExitCode.bug);
   return codes;

@@ -29,8 +29,8 @@ export interface Acted {
   met?: Consequence | undefined;
   /** Trigger tags of the request. */
   triggers: readonly string[];
-  /** An error that ends the work on the host. */
-  error?: unknown;
+  /** What ended the work on the host. */
+  failure?: Consequence;
 }
 
 /**
@@ -44,7 +44,7 @@ export async function act(one: Case, rules: Rules, run: RunContext): Promise<Act
     run.stop.throwIfAborted();
     return await actOn(untouched, rules, run);
   } catch (error) {
-    return { ...untouched, error };
+    return { ...untouched, failure: consequenceOfError(error, run) };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Case } from '../decide/case.ts';
+import type { Consequence } from '../decide/consequences.ts';
 import {
   changeTags,
   isEmptyChange,
@@ -26,6 +27,9 @@ export interface Hand {
   /** Reads the host's tags once, mends them, and returns what they still lack. */
   confirm(): Promise<TagChange>;
   noteDone(note: Written['note']): void;
+  /** What is to be reported beside the events of the host. */
+  say(...words: readonly Consequence[]): void;
+  said(): readonly Consequence[];
 }
 
 /** Makes the hand for a host whose tags were read right before. */
@@ -35,6 +39,7 @@ export function createHand({ host, tags }: Case, run: RunContext): Hand {
   let hasBegun = false;
   let all: TagChange = { add: [], remove: [] };
   let note: Written['note'] = null;
+  const said: Consequence[] = [];
   const done = { add: new Set<string>(), remove: new Set<string>() };
 
   function begin(): void {
@@ -70,6 +75,8 @@ export function createHand({ host, tags }: Case, run: RunContext): Hand {
       return await writer.changeTags(host.id, { add: again, remove: [] });
     },
     confirm: () => (isEmptyChange(all) ? Promise.resolve(all) : writer.confirmTags(host.id, all)),
+    say: (...words) => void said.push(...words),
+    said: () => said,
     noteDone(next) {
       const wasWritten = note === 'created' || (note === 'updated' && next === 'unchanged');
       if (!wasWritten) note = next;

@@ -48,7 +48,8 @@ export async function selectHosts(run: RunContext): Promise<Selection> {
       else selected.set(host.id, unusable(host.id, host.name, triggers));
     }
   }
-  if (asksForActions(triggers)) await addOwed(selected, run);
+  if (asksForActions(triggers))
+    for (const one of await owedHosts(selected, run)) selected.set(one.host.id, one);
   for (const name of nameless)
     log.error({ name }, 'Detect lists this host without an id; nothing can be done about it');
   if (isShort) log.error("Detect's list of hosts ended short of its own count, twice; hosts may be missing");
@@ -138,14 +139,16 @@ export function isPending(tags: readonly string[], endsAfterMs: number, now: num
   );
 }
 
-/** Hosts whose notes lack a line that an earlier run could not write. */
-async function addOwed(selected: Map<number, Case>, run: RunContext): Promise<void> {
+/** Further hosts whose notes lack a line that an earlier run could not write. */
+async function owedHosts(selected: ReadonlyMap<number, Case>, run: RunContext): Promise<Case[]> {
+  const cases: Case[] = [];
   for (const hostId of run.journal.owed().keys()) {
     if (selected.has(hostId)) continue;
     const host = await run.detect.getHost(hostId);
-    if (host) selected.set(hostId, { ...caseFor(host, run), reasons: ['pending'] });
+    if (host) cases.push({ ...caseFor(host, run), reasons: ['pending'] });
     else await run.journal.paid(hostId);
   }
+  return cases;
 }
 
 /** A host of which only the id is known. Which flag listed it, its document does not tell. */

@@ -17,27 +17,16 @@ import type { HostOutcome } from './report.ts';
  */
 export async function tell(acted: Acted, run: RunContext): Promise<HostOutcome> {
   const { one, hand, met } = acted;
-  if (acted.error !== undefined) return outcomeAfter(acted, acted.events, acted.error, run);
-  const said: Consequence[] = [];
   try {
-    await tellOn(acted, said, run);
-    return outcomeOf(one, [...acted.events, ...said], hand.written());
+    if (acted.failure) hand.say(acted.failure);
+    else await tellOn(acted, run);
   } catch (error) {
-    return outcomeAfter({ ...acted, met }, [...acted.events, ...said], error, run);
+    hand.say(consequenceOfError(error, run, met?.action));
   }
+  return outcomeOf(one, [...acted.events, ...hand.said()], hand.written());
 }
 
-function outcomeAfter(
-  { one, hand, met }: Acted,
-  events: readonly Consequence[],
-  error: unknown,
-  run: RunContext,
-): HostOutcome {
-  return outcomeOf(one, [...events, consequenceOfError(error, run, met?.action)], hand.written());
-}
-
-/** @param said what is to be reported beside the events */
-async function tellOn(acted: Acted, said: Consequence[], run: RunContext): Promise<void> {
+async function tellOn(acted: Acted, run: RunContext): Promise<void> {
   const { hand, met } = acted;
   const alerts = await readAlerts(acted.one, run);
   const isUnread = alerts instanceof AppError;
@@ -49,23 +38,22 @@ async function tellOn(acted: Acted, said: Consequence[], run: RunContext): Promi
       : await updateNote(one, acted.events, hand.begin, run);
   hand.noteDone(noted.note);
   await settleNote(one, noted, met, run);
-  said.push(...wordsOnNote(noted, one, met));
+  hand.say(...wordsOnNote(noted, one, met));
   if (one.owed.length > 0 && noted.note === 'updated')
-    said.push(unchanged('the line that its note lacked is written'));
-  if (isUnread && noted.postponed === undefined) said.push(wordsOnAlerts(alerts, one, run));
+    hand.say(unchanged('the line that its note lacked is written'));
+  if (isUnread && noted.postponed === undefined) hand.say(wordsOnAlerts(alerts, one, run));
 
   const { accepted, ...others } = wantedTags(noted.events, met, hand);
   await hand.change(others);
   // The time comes last: an action that is later than all times is one that a killed run has left.
   await hand.change({ accepted });
-  await commit({ ...acted, one }, { isUnread, noted }, said, run);
+  await commit({ ...acted, one }, { isUnread, noted }, run);
 }
 
 /** Takes the trigger tags off whose request has its answer, each purpose by itself. */
 async function commit(
   acted: Acted,
   { isUnread, noted }: { isUnread: boolean; noted: NoteOutcome },
-  said: Consequence[],
   run: RunContext,
 ): Promise<void> {
   const { one, hand, met, events } = acted;
@@ -79,7 +67,7 @@ async function commit(
   const isKept = !lost.some((tag) => isStatusTag(tag) || historyTime(tag) !== undefined);
   const isWhole = isEmptyChange(lacks);
   if (!isKept || (!isWhole && isEnriched && enrichTriggers.length > 0))
-    said.push(failed('Detect does not keep the tags that were written; the trigger tag stays'));
+    hand.say(failed('Detect does not keep the tags that were written; the trigger tag stays'));
   else if (lost.length > 0)
     run.log.warn(
       { host: one.host.id, tags: lost },
@@ -90,7 +78,7 @@ async function commit(
   if (isMet && isKept && id !== undefined) await run.journal.answered(id);
   const gone = [...(isMet && isKept ? acted.triggers : []), ...(isEnriched && isWhole ? enrichTriggers : [])];
   await hand.change({}, [...new Set(gone)]);
-  if (isEnriched && isWhole) said.push(...enriched(one, hand, run));
+  if (isEnriched && isWhole) hand.say(...enriched(one, hand, run));
 }
 
 function enriched(one: Case, hand: Hand, run: RunContext): Consequence[] {

@@ -23,36 +23,37 @@ export async function waitForActions(
 ): Promise<HostOutcome[]> {
   const until = run.clock.now() + run.settings.waitMs;
   let current = [...outcomes];
-  const gone = new Set<number>();
+  let deleted: HostOutcome[] = [];
   while (run.clock.now() < until) {
     const open = current.filter(
-      ({ report: { id, action } }) => action?.id && !isEndStatus(action.status) && !gone.has(id),
+      ({ report: { id, action } }) =>
+        action?.id && !isEndStatus(action.status) && deleted.every((outcome) => outcome.report.id !== id),
     );
     if (open.length === 0) break;
     await run.clock.sleep(Math.min(askEveryMs, until - run.clock.now()), run.stop);
-    current = merged(current, await followOnce(open, gone, rules, run));
+    const followed = await followOnce(open, rules, run);
+    deleted = [...deleted, ...followed.deleted];
+    current = merged(current, [...followed.deleted, ...followed.later]);
   }
   return current;
 }
 
 async function followOnce(
   open: readonly HostOutcome[],
-  gone: Set<number>,
   rules: Rules,
   run: RunContext,
-): Promise<HostOutcome[]> {
+): Promise<{ deleted: HostOutcome[]; later: HostOutcome[] }> {
   try {
     const reads = await Promise.all(open.map((outcome) => readHost(outcome, run)));
     const cases = reads.flatMap((read) => ('host' in read ? [read] : []));
     const deleted = reads.flatMap((read) => ('report' in read ? [read] : []));
-    for (const { report } of deleted) gone.add(report.id);
     const unlimited = { ...run, deadline: Number.POSITIVE_INFINITY };
-    return [...deleted, ...(await followHosts(cases, rules, unlimited))];
+    return { deleted, later: await followHosts(cases, rules, unlimited) };
   } catch (error) {
     // Following is the next run's work as well: an outage now spoils nothing that was done.
     if (!(error instanceof ApiError) || run.stop.aborted) throw error;
     run.log.debug({ reason: error.message }, 'the machine actions could not be followed this time');
-    return [];
+    return { deleted: [], later: [] };
   }
 }
 
