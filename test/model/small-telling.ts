@@ -108,6 +108,7 @@ async function play(telling: Telling, run: Run): Promise<{ outcome: Outcome; dif
   books.beginRun({ mayWrite: true, policy: 'no-conflict', args: line });
   const outcome = await harness.run(line, {
     before(entry, stop) {
+      books.before(entry);
       is.disturbed ||= run === 'noteless run' && entry.call.startsWith('note');
       if (is.killed || !isKill(run, entry)) return;
       is.killed = true;
