@@ -101,9 +101,10 @@ async function tell(telling: Telling, event: SmallEvent): Promise<boolean> {
 
 async function play(telling: Telling, run: Run): Promise<{ outcome: Outcome; differs: boolean }> {
   const { harness, books, orphans } = telling;
-  const { faults } = harness.simulator;
+  const { faults, ledger } = harness.simulator;
   const cache = cacheOf(harness);
   const is = { killed: false, disturbed: false };
+  ledger.clear();
   if (run === 'noteless run') faults.add({ match: ({ call }) => call.startsWith('note'), kind: '500' });
   books.beginRun({ mayWrite: true, policy: 'no-conflict', args: line });
   const outcome = await harness.run(line, {
@@ -186,7 +187,6 @@ async function playQuietly(telling: Telling): Promise<Outcome> {
   const { harness, story, lines } = telling;
   story.settle();
   story.pass(betweenQuietRuns);
-  harness.simulator.ledger.clear();
   lines.push(`${timeOf(telling)} ${eventWords.run}`);
   const { outcome } = await play(telling, 'quiet run');
   return outcome;
