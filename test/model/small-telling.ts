@@ -184,7 +184,7 @@ async function comeToRest(telling: Telling): Promise<string> {
 }
 
 async function playQuietly(telling: Telling): Promise<Outcome> {
-  const { harness, story, lines } = telling;
+  const { story, lines } = telling;
   story.settle();
   story.pass(betweenQuietRuns);
   lines.push(`${timeOf(telling)} ${eventWords.run}`);
