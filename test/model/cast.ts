@@ -92,6 +92,7 @@ export function createCast(
       machineId: machine.id,
       type: 'Isolate',
       createdAt: at,
+      requestor: heldBy === 'atp' ? settings.appId : 'vectra-atp',
       requestorComment: heldBy === 'atp' ? comment : 'Isolated by Vectra',
     });
     witness.portal(machine.id, 'isolated', action);

@@ -96,16 +96,16 @@ export function printed({ sequences, told, seconds, groups }: Collection, most =
   return lines.join('\n');
 }
 
-/** The choice that the environment makes: `SMALL_EVENTS`, `SMALL_ONLY`, `SMALL_START` and `SMALL_SHARD` (`2/4`). */
-export function choiceOf(env: NodeJS.ProcessEnv): Choice {
+/**
+ * The choices that the environment makes: `SMALL_EVENTS` (4), `SMALL_ONLY` (a comma list of events), `SMALL_START`
+ * (`fresh` or `held`; both if left out) and `SMALL_SHARD` (`2/4`).
+ */
+export function choicesOf(env: NodeJS.ProcessEnv): Choice[] {
   const named = env['SMALL_ONLY']?.split(',').map((name) => name.trim());
   const [k = 1, n = 1] = (env['SMALL_SHARD'] ?? '1/1').split('/').map(Number);
   const unknown = named?.filter((name) => !smallEvents.some((event) => event === name)) ?? [];
   if (unknown.length > 0) throw new Error(`no such event: ${unknown.join(', ')}`);
-  return {
-    length: Number(env['SMALL_EVENTS'] ?? 4),
-    only: smallEvents.filter((event) => named?.includes(event) ?? true),
-    start: env['SMALL_START'] === 'held' ? 'held' : 'fresh',
-    shard: { k, n },
-  };
+  const starts = (['fresh', 'held'] as const).filter((start) => (env['SMALL_START'] ?? start) === start);
+  const only = smallEvents.filter((event) => named?.includes(event) ?? true);
+  return starts.map((start) => ({ length: Number(env['SMALL_EVENTS'] ?? 4), only, start, shard: { k, n } }));
 }

@@ -101,13 +101,15 @@ async function tell(telling: Telling, event: SmallEvent): Promise<boolean> {
 
 async function play(telling: Telling, run: Run): Promise<{ outcome: Outcome; differs: boolean }> {
   const { harness, books, orphans } = telling;
-  const { faults } = harness.simulator;
+  const { faults, ledger } = harness.simulator;
   const cache = cacheOf(harness);
   const is = { killed: false, disturbed: false };
+  ledger.clear();
   if (run === 'noteless run') faults.add({ match: ({ call }) => call.startsWith('note'), kind: '500' });
   books.beginRun({ mayWrite: true, policy: 'no-conflict', args: line });
   const outcome = await harness.run(line, {
     before(entry, stop) {
+      books.before(entry);
       is.disturbed ||= run === 'noteless run' && entry.call.startsWith('note');
       if (is.killed || !isKill(run, entry)) return;
       is.killed = true;
@@ -182,10 +184,9 @@ async function comeToRest(telling: Telling): Promise<string> {
 }
 
 async function playQuietly(telling: Telling): Promise<Outcome> {
-  const { harness, story, lines } = telling;
+  const { story, lines } = telling;
   story.settle();
   story.pass(betweenQuietRuns);
-  harness.simulator.ledger.clear();
   lines.push(`${timeOf(telling)} ${eventWords.run}`);
   const { outcome } = await play(telling, 'quiet run');
   return outcome;
