@@ -13,10 +13,10 @@ import { mayIsolate, type Rules } from '../decide/plan.ts';
 import { code } from '../decide/note.ts';
 import { contextTags } from '../decide/resolution.ts';
 import { isIdTag, isUnfinished, readTags, triggersAmong } from '../decide/tags.ts';
-import { ApiError, AppError, ExitCode, MissingRightError } from '../errors.ts';
+import { ApiError, AppError, MissingRightError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { createHand, type Hand } from './hand.ts';
-import { consequenceOfError } from './outcome.ts';
+import { endOf } from './outcome.ts';
 import { perform, type Performed } from './perform.ts';
 import { putRight } from './tell.ts';
 
@@ -44,7 +44,7 @@ export async function act(one: Case, rules: Rules, run: RunContext): Promise<Act
     run.stop.throwIfAborted();
     return await actOn(untouched, rules, run);
   } catch (error) {
-    return { ...untouched, failure: consequenceOfError(error, run) };
+    return { ...untouched, failure: endOf(one, error, run) };
   }
 }
 
@@ -134,9 +134,7 @@ async function meet(
         return await perform({ kind, trigger, one, rules }, plan.decision, run);
       } catch (error) {
         if (run.stop.aborted || !(error instanceof AppError)) throw error;
-        const met = consequenceOfError(error, run);
-        const exitCode = met.exitCode === ExitCode.done ? ExitCode.incomplete : met.exitCode;
-        return { met: { ...met, exitCode, waiting: waitingFor(error) }, record };
+        return { met: { ...endOf(one, error, run), waiting: waitingFor(error) }, record };
       }
   }
 }

@@ -6,7 +6,7 @@ import { judgeAgain, withConflicts, type Rules, type Target } from '../decide/pl
 import { act } from './act.ts';
 import type { RunContext } from './context.ts';
 import { isWanted } from './look.ts';
-import { consequenceOfError, outcomeOf } from './outcome.ts';
+import { endOf, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import { newsAgain } from './resolve.ts';
 import { asksOf } from './select.ts';
@@ -54,14 +54,14 @@ async function applyTarget(
         : first;
     const acted = one.ended ? undefined : await act(one, rules, run);
     if (acted) shared = acted.one;
-    const outcome = acted ? tell(acted, run) : Promise.resolve(outcomeOf(one, endOf(one)));
+    const outcome = acted ? tell(acted, run) : Promise.resolve(outcomeOf(one, eventsOf(one)));
     told.push(outcome.finally(run.progress.done));
   }
   return told;
 }
 
 /** Conflicts are told also of a host that could not be read. */
-function endOf({ plan, ended }: Case): Consequence[] {
+function eventsOf({ plan, ended }: Case): Consequence[] {
   const conflict = plan?.kind === 'conflict' ? [conflicting(`${plan.reason}; remove one of the tags`)] : [];
   return [...conflict, ...(ended ? [ended] : [])];
 }
@@ -88,7 +88,7 @@ async function readAfresh(one: Case, rules: Rules, run: RunContext): Promise<Cas
     if (!tags || !host) throw new HostGoneError(id);
     return withPlan(one, { ...one, host, tags, asks: asksLeft(one, tags, run) }, rules, run);
   } catch (error) {
-    return { ...one, ended: consequenceOfError(error, run) };
+    return { ...one, ended: endOf(one, error, run) };
   }
 }
 

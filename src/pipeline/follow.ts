@@ -5,7 +5,7 @@ import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
 import { act } from './act.ts';
 import type { RunContext } from './context.ts';
 import { enrichAndFollow } from './enrich.ts';
-import { consequenceOfError, outcomeOf } from './outcome.ts';
+import { endOf, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import { createResolvers } from './resolvers.ts';
 import { findSiblings } from './siblings.ts';
@@ -47,6 +47,6 @@ async function readAfresh(one: Case, run: RunContext): Promise<Case> {
     const isStill = isHeld(state) && !isUnfinished(state) && state.ids.join() === one.machineIds.join();
     return { ...one, tags, ended: isStill ? undefined : unchanged('its tags were put right already') };
   } catch (error) {
-    return { ...one, ended: consequenceOfError(error, run) };
+    return { ...one, ended: endOf(one, error, run) };
   }
 }

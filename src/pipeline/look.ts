@@ -4,7 +4,7 @@ import { isHeld, isUnfinished, readTags, triggersAmong } from '../decide/tags.ts
 import { ExitCode, PostponedError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { Inventory } from './inventory.ts';
-import { consequenceOfError } from './outcome.ts';
+import { endOf } from './outcome.ts';
 import { resolve } from './resolve.ts';
 import type { Resolvers } from './resolvers.ts';
 import { asksOf, isPending } from './select.ts';
@@ -21,14 +21,14 @@ export async function lookForAction(one: Case, resolvers: Resolvers, run: RunCon
     const host = tags && (await run.detect.getHost(id));
     if (!host) throw new HostGoneError(id);
     const asks = asksOf(tags, run.triggers).filter((kind) => one.asks.includes(kind));
-    const read = { ...one, host, tags, asks, enriches: true };
+    const enriches = asks.length > 0 || isWanted({ ...one, tags }, run);
+    const read = { ...one, host, tags, asks, enriches };
     return await resolve(read, resolvers.forAction(read));
   } catch (error) {
-    const { detail, exitCode } = consequenceOfError(error, run);
+    const { detail, exitCode } = endOf(one, error, run);
     const tags = readTags(one.tags, run.now());
     const machineIds = isHeld(tags) && tags.ids.length === 1 ? tags.ids : [];
-    const ended = deferred(detail, exitCode === ExitCode.done ? ExitCode.incomplete : exitCode);
-    return { ...one, machineIds, ended };
+    return { ...one, machineIds, ended: deferred(detail, exitCode) };
   }
 }
 
@@ -77,7 +77,7 @@ export async function lookForEnrichment(
       return { ...later, ended: deferred('its tags changed while the run worked; the next run does it') };
     return { ...looked, tags: later.tags };
   } catch (error) {
-    return { ...one, ended: consequenceOfError(error, run) };
+    return { ...one, ended: endOf(one, error, run) };
   }
 }
 

@@ -15,10 +15,10 @@ import { HostGoneError } from './writer.ts';
 const longestPauseMs = 60_000;
 
 /** What an error means for the host on which it happened. */
-export function consequenceOfError(
+function consequenceOfError(
   error: unknown,
   run: Pick<RunContext, 'log' | 'stop'>,
-  accepted?: ReportedAction,
+  accepted: ReportedAction | undefined,
 ): Consequence {
   const done = accepted
     ? `; before that, ${accepted.type} ${accepted.id ?? ''} (${accepted.status}) was accepted`
@@ -36,6 +36,18 @@ export function consequenceOfError(
   if (error instanceof AppError) return deferred(`${error.message}${done}`);
   run.log.error({ err: error }, 'a bug in atp: please report it with this stack');
   return failed(`a bug in atp stopped the work on this host${done}`, ExitCode.bug);
+}
+
+/** The same for a host that may ask for an isolation or a release: one that is put off is a failure of the run. */
+export function endOf(
+  { asks }: Pick<Case, 'asks'>,
+  error: unknown,
+  run: Pick<RunContext, 'log' | 'stop'>,
+  accepted?: ReportedAction,
+): Consequence {
+  const end = consequenceOfError(error, run, accepted);
+  const isPutOff = asks.length > 0 && end.exitCode === ExitCode.done;
+  return isPutOff ? { ...end, exitCode: ExitCode.incomplete } : end;
 }
 
 /** What was written to a host. */

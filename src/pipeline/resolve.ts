@@ -21,8 +21,8 @@ export interface Resolver extends LookUp {
   isWhole: boolean;
   /** The machine's own record. */
   readWhole(machineIds: readonly string[]): Promise<RecordRead>;
-  /** Actions of the machine of an `id:` tag that is to give way to another; undefined: read already. */
-  readMoved?: ((machineId: string) => Promise<RecordRead>) | undefined;
+  /** Actions of the machine of an `id:` tag that is to give way to another. */
+  readMoved(machineId: string): Promise<RecordRead>;
 }
 
 /** What Defender records of the machine that a host's `id:` tag names. */
@@ -188,7 +188,7 @@ async function recordAt(
  */
 async function resolveMoved(byAddress: Case, id: string, tags: TagState, resolver: Resolver): Promise<Case> {
   const isMoving = byAddress.found !== undefined && machineIdOf(byAddress.found) !== id;
-  if (!isMoving || !resolver.readMoved) return byAddress;
+  if (!isMoving) return byAddress;
   const record = await movedRecord(id, byAddress, resolver);
   if ('unreadable' in record) return { ...byAddress, found: undefined, record };
   const news = newsIn(record, [id], false, byAddress, tags, resolver);
@@ -201,7 +201,7 @@ async function movedRecord(id: string, { host }: Case, resolver: Resolver): Prom
   const { unanswered } = await resolver.witnessesOf(host.id, [id]);
   if (unanswered)
     return { unreadable: 'whether Defender carried out what an earlier run asked for is not known yet' };
-  return (await resolver.readMoved?.(id)) ?? { record: [] };
+  return await resolver.readMoved(id);
 }
 
 /** The news of a host once more, after more was learned of its machine. */

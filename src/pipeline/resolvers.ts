@@ -39,7 +39,8 @@ export function createResolvers(all: readonly Case[], rules: Rules, run: RunCont
   return {
     forAction({ host }) {
       const shared = common({ host: host.id, priority: 'action' });
-      return { ...shared, readRecord: shared.readWhole, isWhole: true };
+      const { readWhole } = shared;
+      return { ...shared, readRecord: readWhole, isWhole: true, readMoved: (id) => readWhole([id]) };
     },
     forEnrichment({ host }, inventory) {
       const caller = { host: host.id, priority: 'enrichment' } as const;

@@ -8,7 +8,7 @@ import type { Acted } from './act.ts';
 import type { RunContext } from './context.ts';
 import type { Hand } from './hand.ts';
 import { updateNote, type NoteOutcome } from './note-writer.ts';
-import { consequenceOfError, outcomeOf } from './outcome.ts';
+import { endOf, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function tell(acted: Acted, run: RunContext): Promise<HostOutcome> 
     if (acted.failure) hand.say(acted.failure);
     else await tellOn(acted, run);
   } catch (error) {
-    hand.say(consequenceOfError(error, run, met?.action));
+    hand.say(endOf(one, error, run, met?.action));
   }
   return outcomeOf(one, [...acted.events, ...hand.said()], hand.written());
 }

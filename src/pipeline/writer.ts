@@ -160,8 +160,8 @@ async function send(post: MachineActionPost, caller: Caller, hands: Hands): Prom
     return { kind: 'accepted', action: await hands.atp.postAction(post, caller) };
   } catch (error) {
     if (error instanceof ApiError) return await failedPost(post, error, caller, hands);
-    // Nothing left: a right is missing, or the quota is used up.
-    await hands.journal.answered(post.machineId);
+    // Nothing left: a right is missing, or the quota is used up. A run that was told to stop does not know.
+    if (!hands.stop.aborted) await hands.journal.answered(post.machineId);
     throw error;
   }
 }
