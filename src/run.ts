@@ -55,7 +55,9 @@ export async function run(
     // First the other hosts of released machines: a killed run is to find them again through the host that led to them.
     outcomes = await putSiblingsRight(siblings, rules, context);
     outcomes = outcomes.concat(await applyTargets(targets, rules, context));
-    outcomes = outcomes.concat(await enrichAndFollow(left, resolvers, rules, context));
+    // Acting may have ended what others wait for.
+    const later = targets.length > 0 ? createResolvers(cases, rules, context) : resolvers;
+    outcomes = outcomes.concat(await enrichAndFollow(left, later, rules, context));
     outcomes = await waitForActions(outcomes, rules, context);
   } catch (error) {
     fatal = error;

@@ -75,7 +75,7 @@ const dayMs = 24 * hourMs;
 /** Decides how a block or an unblock is met: by what answers it already, else by the table. */
 export function decide(request: RequestKind, record: MachineRecord, judged: Judged): Decision {
   const answer = answeredBy(request, record, judged);
-  if (answer) return answer;
+  if (answer) return { kind: 'adopt', action: answer };
   const { told, endsAfterMs, now } = judged;
   if (request === 'isolate' && isLate(record, 'release', told.openRelease, now))
     return { kind: 'wait', reason: unlisted('release', told.openRelease, 'isolation') };
@@ -88,6 +88,8 @@ export function decide(request: RequestKind, record: MachineRecord, judged: Judg
   }
   const { isNamedOnly } = judged;
   if (word === 'post' && request === 'isolate' && isNamedOnly) return { kind: 'wait', reason: goesByAddress };
+  const cancelled = word === 'done' ? cancelledFor(record, judged) : undefined;
+  if (cancelled) return { kind: 'cancelled', action: cancelled };
   if (word === 'post' || word === 'done') return { kind: word };
   const { action } = situation;
   if (!action) throw new TypeError(`nothing to ${word} in state ${situation.state}`);
@@ -107,23 +109,19 @@ export function answeredBy(
   request: RequestKind,
   record: MachineRecord,
   { owner, tags, toldEnds, now }: Judged,
-): Decision | undefined {
+): MachineAction | undefined {
   const [newest] = newestFirst(record);
-  if (!newest) return undefined;
-  if (isOwnAction(newest, owner)) {
-    const isAnswer =
-      kindOf(newest) === request &&
-      (isOpenStatus(newest.status) || isEndStatus(newest.status)) &&
-      !isTold(newest, tags) &&
-      !toldEnds.includes(newest.id) &&
-      now - createdAt(newest) < dayMs &&
-      // Cancelled for the opposite request, which came later: the trigger now on the host is newer than both.
-      !isCancelledByAtp(newest);
-    if (isAnswer) return { kind: 'adopt', action: newest };
-  }
-  return request === 'release' && isOwnCancellation(newest, { owner, tags, now })
-    ? { kind: 'cancelled', action: newest }
-    : undefined;
+  const isAnswer =
+    newest !== undefined &&
+    isOwnAction(newest, owner) &&
+    kindOf(newest) === request &&
+    (isOpenStatus(newest.status) || isEndStatus(newest.status)) &&
+    !isTold(newest, tags) &&
+    !toldEnds.includes(newest.id) &&
+    now - createdAt(newest) < dayMs &&
+    // Cancelled for the opposite request, which came later: the trigger now on the host is newer than both.
+    !isCancelledByAtp(newest);
+  return isAnswer ? newest : undefined;
 }
 
 /** Tells whether the host's tags tell of an action, and of its end once it has one. */
@@ -136,19 +134,23 @@ export function isTold(action: MachineAction, tags: TagState): boolean {
   return minute < newest || (minute === newest && !isUnfinished(tags, kind));
 }
 
-/** Tells whether a run cancelled the isolation for the unblock that is on the host now. */
-function isOwnCancellation(
-  action: MachineAction,
+/** The pending isolation that a run cancelled for the unblock that is on the host now. */
+export function cancelledFor(
+  record: MachineRecord,
   { owner, tags, now }: Pick<Judged, 'owner' | 'tags' | 'now'>,
-): boolean {
-  if (kindOf(action) !== 'isolate' || action.status !== 'Cancelled' || !isCancelledFor(action, owner))
-    return false;
+): MachineAction | undefined {
+  const [newest] = newestFirst(record);
+  if (newest?.status !== 'Cancelled' || kindOf(newest) !== 'isolate' || !isCancelledFor(newest, owner))
+    return undefined;
   // The host was blocked again since, and Defender does not list that isolation yet.
-  if (minuteOf(createdAt(action)) < (tags.times.isolate[0] ?? -Infinity)) return false;
-  const at = updatedAt(action);
-  // A run may have been killed with all but the trigger written: for an hour that is not told from a new request.
-  const isUntold = minuteOf(at) > (tags.times.release[0] ?? -Infinity) || now - at < hourMs;
-  return isUntold && now - at < dayMs;
+  const isOlder = minuteOf(createdAt(newest)) < (tags.times.isolate[0] ?? -Infinity);
+  return !isOlder && now - updatedAt(newest) < dayMs ? newest : undefined;
+}
+
+/** Tells whether the host's tags tell of a cancellation; killed with all but the trigger written, they do. */
+export function isCancellationTold(action: MachineAction, { statuses, times }: TagState): boolean {
+  const hasStatus = statuses.some(({ kind, status }) => kind === 'isolate' && status === action.status);
+  return hasStatus && minuteOf(updatedAt(action)) <= (times.release[0] ?? -Infinity);
 }
 
 /**

@@ -48,8 +48,8 @@ export interface Case {
   readonly news: readonly Consequence[];
   /** Actions of which the note tells the end. */
   readonly toldEnds: readonly string[];
-  /** Lines that an earlier run could not write to the note. */
-  readonly owed: readonly NoteEntry[];
+  /** What earlier runs could not write to the note. */
+  readonly owed?: { readonly facts: readonly string[]; readonly entries: readonly NoteEntry[] } | undefined;
   readonly alerts?: readonly Alert[] | 'unknown' | undefined;
   readonly plan?: Plan | undefined;
   /** Why nothing more is done about the host. */
@@ -57,12 +57,7 @@ export interface Case {
 }
 
 /** The host as the search found it, before anything else was read. */
-export function caseOf(
-  host: Host,
-  why: readonly Reason[],
-  asks: readonly RequestKind[],
-  owed: readonly NoteEntry[] = [],
-): Case {
+export function caseOf(host: Host, why: readonly Reason[], asks: readonly RequestKind[]): Case {
   return {
     host,
     reasons: why,
@@ -74,6 +69,5 @@ export function caseOf(
     witnesses: { others: [], unanswered: undefined },
     news: [],
     toldEnds: [],
-    owed,
   };
 }

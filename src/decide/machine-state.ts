@@ -51,7 +51,13 @@ export function newestFirst(record: MachineRecord): MachineAction[] {
 export function lastSucceeded(record: MachineRecord): MachineAction | undefined {
   return newestFirst(record)
     .filter(({ status }) => status === 'Succeeded')
-    .sort((one, other) => updatedAt(other) - updatedAt(one))[0];
+    .sort((one, other) => endedAt(other) - endedAt(one))[0];
+}
+
+/** An isolation at a time that is not told may be in force, and is not repeated. */
+function endedAt(action: MachineAction): number {
+  const isTimeless = action.createdAt === undefined && action.updatedAt === undefined;
+  return isTimeless && kindOf(action) === 'isolate' ? Number.MAX_SAFE_INTEGER : updatedAt(action);
 }
 
 /** Tells whether an action is still to be carried out; one of an undocumented state is so for three days. */

@@ -52,11 +52,11 @@ export interface NoteFacts {
 /** The program's note, taken apart. */
 export interface NoteParts {
   /** The lines about the machine, as they stand in the note. */
-  facts: string[];
+  facts: readonly string[];
   /** What a person has to do before a request can be met. */
   waiting?: string | undefined;
   /** Newest first. */
-  entries: NoteEntry[];
+  entries: readonly NoteEntry[];
   /** What people wrote: everything behind the last line of the program's part, to the letter. */
   theirs: string;
 }
@@ -77,17 +77,16 @@ export function parseNote(text: string): NoteParts {
   const end = endForm.exec(plain);
   const below = end ? plain.slice(end.index + end[0].length) : '';
   const ownLines = (end ? plain.slice(0, end.index) : plain).trim().split(/\r?\n/u).slice(1);
-  const parts: NoteParts = { facts: [], entries: [], theirs: '' };
-  const strangers: string[] = [];
-  for (const line of ownLines) {
-    const entry = parseEntry(line);
-    if (line.startsWith(waitingStart)) parts.waiting = line.slice(waitingStart.length);
-    else if (entry) parts.entries.push(entry);
-    else if (factLabels.some((label) => line.startsWith(`- **${label}:** `))) parts.facts.push(line);
-    else if (line.trim() !== '' && line.trim() !== actionsTitle) strangers.push(line);
-  }
-  parts.theirs = (strangers.length > 0 ? `\n\n${strangers.join('\n')}` : '') + below;
-  return parts;
+  const isFact = (line: string) => factLabels.some((label) => line.startsWith(`- **${label}:** `));
+  const isKnown = (line: string) =>
+    isFact(line) || line.startsWith(waitingStart) || line === actionsTitle || parseEntry(line) !== undefined;
+  const strangers = ownLines.filter((line) => line.trim() !== '' && !isKnown(line.trimEnd()));
+  return {
+    facts: ownLines.filter(isFact),
+    waiting: ownLines.find((line) => line.startsWith(waitingStart))?.slice(waitingStart.length),
+    entries: ownLines.flatMap((line) => parseEntry(line) ?? []),
+    theirs: (strangers.length > 0 ? `\n\n${strangers.join('\n')}` : '') + below,
+  };
 }
 
 function parseEntry(line: string): NoteEntry | undefined {

@@ -18,14 +18,22 @@ export interface Journal {
   answered(machineId: string): Promise<void>;
   /** The newest such call for one of a machine's ids, if it is younger than fifteen minutes. */
   unanswered(machineIds: readonly string[], now: number): Promise<UnansweredCall | undefined>;
-  /** Lines that the notes of hosts lack, by host id. */
-  owed(): ReadonlyMap<number, readonly NoteEntry[]>;
-  owe(hostId: number, entries: readonly NoteEntry[]): Promise<void>;
+  /** What the notes of hosts lack, by host id. */
+  owed(): ReadonlyMap<number, OwedNote>;
+  /** Adds to what the note of a host lacks. */
+  owe(hostId: number, lines: OwedNote): Promise<void>;
   /** The note has them, or is refused for good. */
   paid(hostId: number): Promise<void>;
   /** Which note of a host is the program's, where that is not the oldest that looks like it. */
   noteOf(hostId: number): number | undefined;
   useNote(hostId: number, noteId: number | undefined): Promise<void>;
+}
+
+/** Lines that could not be written to a note. */
+export interface OwedNote {
+  /** Those about the machine; none where the note's own are to stay. */
+  facts: readonly string[];
+  entries: readonly NoteEntry[];
 }
 
 /** Longer than Defender has been seen to list an action late. */
@@ -42,7 +50,7 @@ const Entry = z.object({
 });
 const Notes = z.catch(
   z.object({
-    owed: z.array(z.tuple([z.number(), z.array(Entry)])),
+    owed: z.array(z.tuple([z.number(), z.object({ facts: z.array(z.string()), entries: z.array(Entry) })])),
     own: z.array(z.tuple([z.number(), z.number()])),
   }),
   { owed: [], own: [] },
@@ -55,7 +63,7 @@ const Notes = z.catch(
 export async function openJournal(cache: Cache, cacheKey: string): Promise<Journal> {
   const name = `notes-${cacheKey}`;
   const kept = Notes.parse(await cache.read(name));
-  const owed = new Map<number, readonly NoteEntry[]>(kept.owed);
+  const owed = new Map<number, OwedNote>(kept.owed);
   const own = new Map(kept.own);
   /** One write after the other, so that the last one is what is kept. */
   let saving = Promise.resolve();
@@ -76,8 +84,12 @@ export async function openJournal(cache: Cache, cacheKey: string): Promise<Journ
         .sort((one, other) => other.time - one.time)[0];
     },
     owed: () => owed,
-    async owe(hostId, entries) {
-      owed.set(hostId, [...(owed.get(hostId) ?? []), ...entries]);
+    async owe(hostId, { facts, entries }) {
+      const earlier = owed.get(hostId) ?? { facts: [], entries: [] };
+      owed.set(hostId, {
+        facts: facts.length > 0 ? facts : earlier.facts,
+        entries: [...earlier.entries, ...entries],
+      });
       await save();
     },
     async paid(hostId) {

@@ -102,8 +102,7 @@ function withPlan(before: Case, fresh: Case, rules: Rules, run: RunContext): Cas
   const kind = before.asks.find((asked) => fresh.asks.includes(asked));
   if (kind !== undefined) return { ...fresh, plan: judgeAgain(kind, before, fresh, rules, run.now()) };
   const enriches = fresh.enriches && isWanted(fresh, run);
-  const isIdle =
-    !enriches && fresh.news.every(({ event }) => event === 'unchanged') && fresh.owed.length === 0;
+  const isIdle = !enriches && fresh.news.every(({ event }) => event === 'unchanged') && !fresh.owed;
   const ended = isIdle ? unchanged('its trigger tag was removed before the run acted') : undefined;
   return { ...fresh, enriches, plan: undefined, ended };
 }

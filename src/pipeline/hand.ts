@@ -48,10 +48,21 @@ export function createHand({ host, tags }: Case, run: RunContext): Hand {
     hasBegun = true;
   }
 
+  /** The report names tags in the order of the plan, whichever call came back first. */
+  async function inOrder(change: TagChange): Promise<RefusedTag[]> {
+    const now = { add: new Set<string>(), remove: new Set<string>() };
+    try {
+      return await writer.changeTags(host.id, change, (how, tag) => void now[how].add(tag));
+    } finally {
+      for (const tag of change.add) if (now.add.has(tag)) done.add.add(tag);
+      for (const tag of change.remove) if (now.remove.has(tag)) done.remove.add(tag);
+    }
+  }
+
   async function apply(change: TagChange): Promise<RefusedTag[]> {
     if (isEmptyChange(change)) return [];
     begin();
-    const refused = await writer.changeTags(host.id, change, (how, tag) => void done[how].add(tag));
+    const refused = await inOrder(change);
     // What is refused is tried once more when the tags are confirmed, and told then.
     all = {
       add: [...all.add.filter((tag) => !change.remove.includes(tag)), ...change.add],

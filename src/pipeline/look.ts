@@ -57,7 +57,7 @@ export async function lookForEnrichment(
 ): Promise<Case> {
   if (one.ended) return one;
   const wants = needsMachine(one, run);
-  const isIdle = !wants && !one.reasons.includes('pending') && one.owed.length === 0;
+  const isIdle = !wants && !one.reasons.includes('pending') && !one.owed;
   if (isIdle) return { ...one, ended: unchanged('its context is younger than enrich.maxAgeMinutes') };
   try {
     run.stop.throwIfAborted();
@@ -87,7 +87,7 @@ async function readTagsOf(one: Case, wants: boolean, run: RunContext): Promise<C
   const hasTrigger = triggersAmong(tags, run.triggers.tags).length > 0;
   const enriches = hasTrigger || (wants && one.reasons.includes('tc'));
   const follows = one.reasons.includes('pending') && isPending(tags, run.settings.endsAfterMs, run.now());
-  const isIdle = !enriches && !follows && one.owed.length === 0;
+  const isIdle = !enriches && !follows && !one.owed;
   // The owner took the tag away while the search index still showed it.
   return {
     ...one,
@@ -109,8 +109,7 @@ async function lookAt(
     const reason = `Defender's record of its machine could not be read: ${looked.record.unreadable}`;
     return { ...looked, ended: deferred(reason) };
   }
-  const isIdle =
-    !one.enriches && one.owed.length === 0 && looked.news.every(({ event }) => event === 'unchanged');
+  const isIdle = !one.enriches && !one.owed && looked.news.every(({ event }) => event === 'unchanged');
   if (isIdle) return { ...looked, ended: looked.news[0] ?? unchanged('nothing has changed') };
   if (!one.enriches || looked.found?.kind !== 'machine') return looked;
   const { id } = looked.found.machine;

@@ -124,7 +124,9 @@ function textOf(
   events: readonly Consequence[],
   run: RunContext,
 ): string | undefined {
-  const facts = one.enriches && one.found ? factsOf(one, earlier, run) : earlier;
+  const [facts = []] = [factsOf(one, earlier, run), one.owed?.facts ?? [], earlier].filter(
+    (lines) => lines.length > 0,
+  );
   const entries = entriesOf(one, noted, events, run);
   const waiting = waitingOf(one, before, events, run);
   const isEmpty = facts.length === 0 && entries.length === 0 && waiting === undefined;
@@ -158,8 +160,13 @@ function withNotedTimes(events: readonly Consequence[], noted: readonly NoteEntr
   });
 }
 
-function factsOf({ found, alerts }: Case, earlier: readonly string[], run: RunContext): string[] {
-  if (!found) return [...earlier];
+/** The lines about the machine that was found; none where it was not looked for. */
+export function factsOf(
+  { enriches, found, alerts }: Case,
+  earlier: readonly string[],
+  run: RunContext,
+): readonly string[] {
+  if (!enriches || !found) return [];
   const isKnownNumber = alerts !== undefined && alerts !== 'unknown';
   const summary = isKnownNumber ? summariseAlerts(alerts, run.now()) : 'unknown';
   const lines = factLines(noteFacts(found, summary, run.settings.portal));
@@ -178,6 +185,6 @@ function entriesOf(
     noted,
     actions.map((action) => noteActionOf(action, settings)),
   );
-  const lines = [...owed, ...events.flatMap(({ entry }) => entry ?? [])];
+  const lines = [...(owed?.entries ?? []), ...events.flatMap(({ entry }) => entry ?? [])];
   return lines.reduce<NoteEntry[]>((entries, line) => putEntry(entries, line), synced);
 }

@@ -1,4 +1,4 @@
-import { answeredBy, decide } from '../decide/answer.ts';
+import { answeredBy, cancelledFor, decide, isCancellationTold } from '../decide/answer.ts';
 import type { Case, RecordRead, Witnesses } from '../decide/case.ts';
 import { kinds } from '../decide/kinds.ts';
 import { updatedRecord } from '../decide/machine-state.ts';
@@ -134,7 +134,7 @@ async function withToldEnds(one: Case, { detect, now, rules }: Resolver): Promis
   if (request === undefined || 'unreadable' in one.record) return one;
   const judged = judgedOf(one, rules, now);
   const answer = answeredBy(request, one.record.record, judged);
-  if (answer?.kind !== 'adopt' || !isEndStatus(answer.action.status)) return one;
+  if (!answer || !isEndStatus(answer.status)) return one;
   const notes = (await detect.listNotes(one.host.id)) ?? [];
   const own = notes.filter(({ note }) => isOwnNote(note));
   return { ...one, toldEnds: own.flatMap(({ note }) => endsToldIn(parseNote(note).entries)) };
@@ -151,7 +151,9 @@ function goesById(one: Case, { news }: Named, isHeldNow: boolean, resolver: Reso
   if ('unreadable' in one.record) return true;
   const { record } = one.record;
   const judged = { ...judgedOf(one, resolver.rules, resolver.now), isNamedOnly: false };
-  if (answeredBy(request, record, judged)) return true;
+  const cancelled = request === 'release' ? cancelledFor(record, judged) : undefined;
+  const isUntold = cancelled !== undefined && !isCancellationTold(cancelled, judged.tags);
+  if (isUntold || answeredBy(request, record, judged)) return true;
   const { kind } = decide(request, record, judged);
   // The call may have been this host's.
   if (judged.told.unanswered && kind === 'wait') return true;

@@ -57,7 +57,7 @@ export async function selectHosts(run: RunContext): Promise<Selection> {
     ({ host: one }, { host: other }) => freshness.compare(one.id, other.id) || one.id - other.id,
   );
   return {
-    cases: cases.map((one) => ({ ...one, owed: journal.owed().get(one.host.id) ?? [] })),
+    cases: cases.map((one) => ({ ...one, owed: journal.owed().get(one.host.id) })),
     nameless,
     isShort,
   };

@@ -7,7 +7,7 @@ import { AppError, AuthError, ExitCode, PostponedError } from '../errors.ts';
 import type { Acted } from './act.ts';
 import type { RunContext } from './context.ts';
 import type { Hand } from './hand.ts';
-import { updateNote, type NoteOutcome } from './note-writer.ts';
+import { factsOf, updateNote, type NoteOutcome } from './note-writer.ts';
 import { endOf, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 
@@ -39,8 +39,8 @@ async function tellOn(acted: Acted, run: RunContext): Promise<void> {
   hand.noteDone(noted.note);
   await settleNote(one, noted, met, run);
   hand.say(...wordsOnNote(noted, one, met));
-  if (one.owed.length > 0 && noted.note === 'updated')
-    hand.say(unchanged('the line that its note lacked is written'));
+  if (one.owed && (noted.note === 'updated' || noted.note === 'created'))
+    hand.say(unchanged('what its note lacked is written'));
   if (isUnread && noted.postponed === undefined) hand.say(wordsOnAlerts(alerts, one, run));
 
   const { accepted, ...others } = wantedTags(noted.events, met, hand);
@@ -114,19 +114,21 @@ export async function putRight(
 
 /** Remembers the lines that could not be written, before the tags and triggers go that would bring the next run back. */
 async function settleNote(
-  { host, owed }: Case,
+  one: Case,
   { events, postponed }: NoteOutcome,
   met: Consequence | undefined,
-  { journal }: RunContext,
+  run: RunContext,
 ): Promise<void> {
+  const { host, owed } = one;
+  const { journal } = run;
   if (postponed === undefined) {
-    if (owed.length > 0) await journal.paid(host.id);
+    if (owed) await journal.paid(host.id);
     return;
   }
-  const lines = events
+  const entries = events
     .filter(({ event }) => event !== 'refused' || met?.event !== 'refused')
     .flatMap(({ entry }) => entry ?? []);
-  if (lines.length > 0) await journal.owe(host.id, lines);
+  if (entries.length > 0) await journal.owe(host.id, { facts: factsOf(one, [], run), entries });
 }
 
 function wordsOnNote(
@@ -140,7 +142,7 @@ function wordsOnNote(
   const isRefused = postponed instanceof AuthError;
   const exitCode = isRefused ? ExitCode.refused : ExitCode.incomplete;
   const isAnswered = met?.settles === true && met.event !== 'refused';
-  if (isAnswered || (!enriches && owed.length === 0)) {
+  if (isAnswered || (!enriches && !owed)) {
     return [
       unchanged(
         `the note could not be written, so the next run adds its line: ${postponed.message}`,
