@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../src/command.ts';
 import { ConfigFile, knownKeys } from '../src/config/schema.ts';
-import { results } from '../src/decide/outcome.ts';
+import { results } from '../src/decide/consequences.ts';
 import { machineTags, noMachineTag, severalMachinesTag, statusTag } from '../src/decide/tags.ts';
 import { ExitCode } from '../src/errors.ts';
 import { parseOptions } from '../src/options.ts';

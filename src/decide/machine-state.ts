@@ -193,10 +193,12 @@ function lists(record: MachineRecord, { kind, time }: { kind: RequestKind; time:
 
 /**
  * Tells whether the record reaches as far as the tags do: it holds the isolation of that minute, or an isolation or a
- * release that Succeeded since. An action that came later and changed nothing, as a release that Failed, proves nothing.
+ * release that Succeeded since. An action that came later and changed nothing, as a release that Failed, proves nothing;
+ * nor does one in a state that nobody documents.
  */
 function reachesBack(record: MachineRecord, minute: number | undefined): boolean {
-  return newestFirst(record).some((action) => {
+  const known = newestFirst(record).filter(({ status }) => isOpenStatus(status) || isEndStatus(status));
+  return known.some((action) => {
     // Without a time, any isolation may be the one.
     if (minute === undefined) return kindOf(action) === 'isolate' || action.status === 'Succeeded';
     if (kindOf(action) === 'isolate' && minuteOf(createdAt(action)) === minute) return true;

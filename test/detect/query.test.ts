@@ -40,8 +40,8 @@ describe('buildHostQueries', () => {
 
     expect(queries).toEqual([
       '(host.state:"active" AND (host.tags:"host_context" OR (host.threat:>=75 AND host.certainty:>=60))) ' +
-        'OR host.tags:"block" OR host.tags:"unblock" OR host.tags:"isolation: Pending" ' +
-        'OR host.tags:"isolation: InProgress" OR host.tags:"release: Pending" OR host.tags:"release: InProgress"',
+        'OR host.tags:"block" OR host.tags:"unblock" OR (host.tags:"isolation" OR ' +
+        '(host.tags:"release" AND NOT host.tags:"release: Succeeded"))',
     ]);
   });
 

@@ -110,7 +110,7 @@ describe.concurrent('--dry-run', () => {
       ),
       '  tags removed: block',
       '  note: created',
-      textLike(/^ {2}isolation asked for \(Pending\); enriched, found by address /),
+      textLike(/^ {2}isolation asked for \(Pending\), until \S+ \S+ UTC; enriched, found by address /),
     ]);
     expect(blocks.get(server.host.id)).toContain(
       '  isolation.never.osPlatforms "WindowsServer*" protects WindowsServer2022',
