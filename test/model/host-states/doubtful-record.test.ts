@@ -4,22 +4,37 @@ import { table } from './table.ts';
 
 const doubtful: State[] = [
   {
-    name: 'held for three hours, and the record is empty',
+    // The record is right: nothing is in force.
+    name: 'held for three hours, the record is empty, and the machine is free',
+    arrange({ host, machine }) {
+      host.tags.push(`id: ${machine.id}`, 'isolation: Succeeded', 'Manual block:2026-11-24 09:00');
+    },
+    rows: [
+      { ask: undefined, runs: [unselected, unselected, unselected] },
+      {
+        ask: 'block',
+        runs: [
+          {
+            result: 'isolated',
+            asks: ['isolate PC'],
+            tags: ['id: PC', 'isolation: Pending', 'Manual block:09:00', 'Manual block:12:00'],
+          },
+          {
+            result: 'isolated',
+            tags: ['id: PC', 'isolation: Succeeded', 'Manual block:09:00', 'Manual block:12:00'],
+          },
+          unselected,
+        ],
+      },
+    ],
+  },
+  {
+    name: 'held for three hours, the record is empty, and the machine is isolated all the same',
     arrange({ host, machine }) {
       host.tags.push(`id: ${machine.id}`, 'isolation: Succeeded', 'Manual block:2026-11-24 09:00');
       machine.isolated = true;
     },
-    rows: [
-      {
-        ask: 'block',
-        runs: [
-          { result: 'deferred', kept: true, says: ['Defender lists no such action'] },
-          { result: 'deferred', kept: true },
-          { result: 'deferred', kept: true },
-        ],
-      },
-      { ask: 'unblock', runs: releasedThen },
-    ],
+    rows: [{ ask: 'unblock', runs: releasedThen }],
   },
   {
     name: 'held for 45 minutes, and the record is empty',
@@ -28,7 +43,18 @@ const doubtful: State[] = [
       machine.isolated = true;
     },
     rows: [
-      { ask: undefined, runs: [{ result: 'unchanged' }, { result: 'unchanged' }, { result: 'unchanged' }] },
+      {
+        ask: undefined,
+        runs: [
+          { result: 'unchanged' },
+          { result: 'unchanged' },
+          {
+            result: 'failed',
+            tags: ['id: PC', 'Manual block:11:15'],
+            says: ['Defender knows no such action'],
+          },
+        ],
+      },
       {
         ask: 'unblock',
         runs: [
@@ -80,8 +106,8 @@ const doubtful: State[] = [
       {
         ask: 'block',
         runs: [
-          // Nothing is known of the machine's state, so that nothing is written about it.
-          { result: 'deferred', kept: true, says: ['could not be read'] },
+          // The context tags come before the record that keeps the request back.
+          { result: 'deferred', tags: ['id: PC'], kept: true, says: ['could not be read'] },
           {
             result: 'isolated',
             asks: ['isolate PC'],
@@ -102,8 +128,8 @@ const unreadableEntry: State[] = [
       {
         ask: 'block',
         runs: [
-          { result: 'deferred', kept: true },
-          { result: 'deferred', kept: true },
+          { result: 'deferred', tags: ['id: PC'], kept: true },
+          { result: 'deferred', tags: ['id: PC'], kept: true },
           { result: 'deferred', kept: true },
         ],
       },

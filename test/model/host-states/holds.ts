@@ -1,4 +1,4 @@
-import { time, unselected, type Expected, type Stage } from './stage.ts';
+import { unselected, type Expected, type Stage } from './stage.ts';
 
 /** Held by an isolation of an earlier run that Succeeded. */
 export function isolatedByAtp({ host, machine, own }: Stage): void {

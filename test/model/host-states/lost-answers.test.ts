@@ -53,12 +53,13 @@ const lostAnswers: State[] = [
         ask: 'block',
         runs: [
           { result: 'deferred', asks: ['isolate PC'], tags: ['id: PC'], kept: true },
+          // For fifteen minutes nothing is asked of the machine.
+          { result: 'deferred', kept: true },
           {
             result: 'isolated',
             asks: ['isolate PC'],
-            tags: ['id: PC', 'isolation: Pending', 'Manual block:12:10'],
+            tags: ['id: PC', 'isolation: Pending', 'Manual block:12:20'],
           },
-          { result: 'isolated', tags: ['id: PC', 'isolation: Succeeded', 'Manual block:12:10'] },
         ],
       },
     ],
@@ -82,14 +83,11 @@ const lostAnswers: State[] = [
         ask: 'unblock',
         runs: [
           { result: 'deferred', asks: ['unisolate PC'], kept: true },
+          { result: 'deferred', kept: true },
           {
             result: 'released',
             asks: ['unisolate PC'],
-            tags: ['id: PC', 'release: Pending', 'Manual block:09:00', 'Manual unblock:12:10'],
-          },
-          {
-            result: 'released',
-            tags: ['id: PC', 'release: Succeeded', 'Manual block:09:00', 'Manual unblock:12:10'],
+            tags: ['id: PC', 'release: Pending', 'Manual block:09:00', 'Manual unblock:12:20'],
           },
         ],
       },

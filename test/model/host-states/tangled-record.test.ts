@@ -60,7 +60,7 @@ const tangled: State[] = [
           { result: 'deferred', kept: true },
           {
             result: 'released',
-            tags: ['id: PC', 'release: Succeeded', 'Manual block:11:30', 'Manual unblock:12:10'],
+            tags: ['id: PC', 'release: Succeeded', 'Manual block:11:30', 'Manual unblock:11:40'],
           },
           unselected,
         ],
