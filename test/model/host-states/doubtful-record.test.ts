@@ -129,14 +129,14 @@ const unreadableEntry: State[] = [
         ask: 'block',
         runs: [
           { result: 'deferred', tags: ['id: PC'], kept: true },
-          { result: 'deferred', tags: ['id: PC'], kept: true },
+          { result: 'deferred', kept: true },
           { result: 'deferred', kept: true },
         ],
       },
       {
         ask: 'unblock',
         runs: [
-          { result: 'deferred', kept: true },
+          { result: 'deferred', tags: ['id: PC'], kept: true },
           { result: 'deferred', kept: true },
           { result: 'deferred', kept: true },
         ],

@@ -95,7 +95,7 @@ const held: State[] = [
             // A 404 may pass: asked once more some seconds later.
             asks: ['unisolate PC', 'unisolate PC'],
             tags: ['Manual block:09:00', 'Manual unblock failed'],
-            says: ['Defender no longer knows machine'],
+            says: ['Defender no longer has the record of its machine'],
           },
           unselected,
           unselected,

@@ -56,3 +56,33 @@ export function ending(status: string, by?: string) {
     }
   };
 }
+
+/** What a block of a machine in which nothing is in force comes to, beside own tags of the past. */
+export function isolatedAnew(...past: string[]): [Expected, Expected, Expected] {
+  const tags = (status: string) => ['id: PC', `isolation: ${status}`, ...past, 'Manual block:12:00'];
+  return [
+    { result: 'isolated', asks: ['isolate PC'], tags: tags('Pending') },
+    { result: 'isolated', tags: tags('Succeeded') },
+    unselected,
+  ];
+}
+
+/** What a release that is posted in the first run comes to, beside own tags of the past. */
+export function releasedAnew(...past: string[]): [Expected, Expected, Expected] {
+  const tags = (status: string) => ['id: PC', `release: ${status}`, ...past, 'Manual unblock:12:00'];
+  return [
+    { result: 'released', asks: ['unisolate PC'], tags: tags('Pending') },
+    { result: 'released', tags: tags('Succeeded') },
+    unselected,
+  ];
+}
+
+/** A run that does this, and two that find nothing to do. */
+export function once(expected: Expected): [Expected, Expected, Expected] {
+  return [expected, unselected, unselected];
+}
+
+/** Three runs that do the same. */
+export function always(expected: Expected): [Expected, Expected, Expected] {
+  return [expected, expected, expected];
+}
