@@ -33,7 +33,8 @@ const earlierTool: State[] = [
     },
     rows: [
       { ask: undefined, runs: always(unselected) },
-      { ask: 'block', runs: isolatedAnew('Manual block:15:00') },
+      // Read as if it were not there, it is none of the newest five that are kept.
+      { ask: 'block', runs: isolatedAnew() },
       {
         ask: 'unblock',
         runs: once({ result: 'released', tags: ['id: PC', 'Manual block:15:00', 'Manual unblock:12:00'] }),
