@@ -10,8 +10,6 @@ export const smallScene: Scene = {
   name: 'the small world',
   args: productionLine,
   config: {},
-  // A request is answered though its note is lost: only its line is owed, the facts wait for the next enrichment.
-  lostNotes: [[/^note .*of (?:1002|1003): - \*\*(?:Machine|Matched|Alerts & severity|Portal):\*\* .*/u, '']],
   build(stage) {
     // An earlier run has found the machines of the first two, at a time when they looked otherwise.
     const enriched = stage.pair(1001, [], { notes: ['seen by Ann'] }, { riskScore: 'Medium' });
