@@ -10,7 +10,7 @@ import { results } from '../src/decide/consequences.ts';
 import { machineTags, noMachineTag, severalMachinesTag, statusTag } from '../src/decide/tags.ts';
 import { ExitCode } from '../src/errors.ts';
 import { parseOptions } from '../src/options.ts';
-import { reasons } from '../src/pipeline/select.ts';
+import { reasons } from '../src/decide/case.ts';
 import { buildMachine } from './decide/samples.ts';
 import { isObject, parseJson } from './simulator/json.ts';
 import { makeTempDir } from './temp-dir.ts';

@@ -43,7 +43,7 @@ describe.concurrent('--tag', () => {
       tags: { added: contextOf(plain.machine), removed: ['host_context'] },
       note: 'created',
       result: 'enriched',
-      detail: `enriched, found by address ${plain.host.last_source ?? ''}, confirmed: \`name pc-1 (dhcp)\``,
+      detail: `enriched, found by address ${plain.host.last_source ?? ''}, confirmed: name pc-1 (dhcp)`,
     });
   });
 
