@@ -1,4 +1,4 @@
-import type { AtpClient, Caller } from '../atp/client.ts';
+import type { AtpClient } from '../atp/client.ts';
 import type { Clock } from '../clock.ts';
 import type { NeverRules } from '../decide/guard.ts';
 import type { MatchPolicy } from '../decide/match.ts';
@@ -55,6 +55,3 @@ export interface RunContext {
   /** Aborted by SIGINT or SIGTERM, with an `InterruptedError` as its reason. */
   stop: AbortSignal;
 }
-
-/** How careful to be with a host: an action reads everything by itself, an enrichment may use what many hosts share. */
-export type Care = Caller['priority'];
