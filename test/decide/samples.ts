@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import type { Machine, MachineAction } from '../../src/atp/schema.ts';
+import type { Judged } from '../../src/decide/answer.ts';
 import type { Owner } from '../../src/decide/comment.ts';
 import type { Told } from '../../src/decide/machine-state.ts';
+import { readTags, type TagState } from '../../src/decide/tags.ts';
 import type { Artifact, Host } from '../../src/detect/schema.ts';
 
 export const second = 1_000;
@@ -102,6 +104,25 @@ export const nothingTold: Told = {
   openRelease: undefined,
   unanswered: undefined,
 };
+
+/** The own tags of a host as they are read five minutes past noon. */
+export function buildTags(tags: readonly string[], now = noon + 5 * minute): TagState {
+  return readTags(tags, now);
+}
+
+/** A host that no run has touched before, five minutes past noon. */
+export function buildJudged(fields: Partial<Judged> = {}): Judged {
+  return {
+    owner,
+    tags: buildTags([]),
+    told: nothingTold,
+    toldEnds: [],
+    isNamedOnly: false,
+    endsAfterMs: 7 * day,
+    now: noon + 5 * minute,
+    ...fields,
+  };
+}
 
 /** Six states that Defender documents, and two words that it does not. */
 export const statusWords = [
