@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import type { Machine, MachineAction } from '../../src/atp/schema.ts';
 import type { Judged } from '../../src/decide/answer.ts';
+import { caseOf, type Case } from '../../src/decide/case.ts';
+import type { NeverRules } from '../../src/decide/guard.ts';
+import type { RequestKind } from '../../src/decide/kinds.ts';
+import type { Evidence } from '../../src/decide/match.ts';
+import type { Rules } from '../../src/decide/plan.ts';
+import type { Resolution } from '../../src/decide/resolution.ts';
 import type { Owner } from '../../src/decide/comment.ts';
 import type { Told } from '../../src/decide/machine-state.ts';
 import { readTags, type TagState } from '../../src/decide/tags.ts';
@@ -122,6 +128,34 @@ export function buildJudged(fields: Partial<Judged> = {}): Judged {
     now: noon + 5 * minute,
     ...fields,
   };
+}
+
+export const noRules: NeverRules = {
+  names: [],
+  ips: [],
+  tags: [],
+  groups: [],
+  osPlatforms: [],
+  machineTags: [],
+};
+export const rules: Rules = {
+  brain: owner.brain,
+  match: 'no-conflict',
+  never: noRules,
+  maxPerRun: 50,
+  endsAfterMs: 7 * day,
+};
+
+/** A machine found at the address of the host. */
+export function buildFound(evidence: Evidence = 'confirmed', id = machineId): Resolution {
+  const machine = buildMachine({ id });
+  return { kind: 'machine', machine, evidence, how: 'found', because: 'because', claim: 'A is B' };
+}
+
+/** A host that asks for something, its machine found, nothing recorded of it. */
+export function buildCase(asks: readonly RequestKind[], fields: Partial<Case> = {}, id = 472): Case {
+  const host = buildHost({ id });
+  return { ...caseOf(host, ['block'], asks), found: buildFound(), machineIds: [machineId], ...fields };
 }
 
 /** Six states that Defender documents, and two words that it does not. */
