@@ -52,7 +52,7 @@ describe('in the state', () => {
     ['free', 'post', 'done', []],
   ])(
     '"%s" a block meets %j and an unblock %j',
-    (state, block, unblock, record, told = {}, now = undefined) => {
+    (state, block, unblock, record, told = {}, now) => {
       expect(answers[state]).toEqual({ isolate: block, release: unblock });
       expect(decideWith('isolate', record, told, now).kind).toBe(block);
       expect(decideWith('release', record, told, now).kind).toBe(unblock);
