@@ -50,14 +50,11 @@ describe('in the state', () => {
     ['lapsed', 'post', 'post', [isolation()], {}, noon + 7 * day],
     ['silent', 'post', 'post', [], later, noon + hour],
     ['free', 'post', 'done', []],
-  ])(
-    '"%s" a block meets %j and an unblock %j',
-    (state, block, unblock, record, told = {}, now) => {
-      expect(answers[state]).toEqual({ isolate: block, release: unblock });
-      expect(decideWith('isolate', record, told, now).kind).toBe(block);
-      expect(decideWith('release', record, told, now).kind).toBe(unblock);
-    },
-  );
+  ])('"%s" a block meets %j and an unblock %j', (state, block, unblock, record, told = {}, now) => {
+    expect(answers[state]).toEqual({ isolate: block, release: unblock });
+    expect(decideWith('isolate', record, told, now).kind).toBe(block);
+    expect(decideWith('release', record, told, now).kind).toBe(unblock);
+  });
 });
 
 describe('a block', () => {

@@ -219,6 +219,14 @@ it('another machine’s action is nothing of this host, unless the host’s own'
   expect(events([{ ...elsewhere, ...mine }])).toEqual(['action moved on']);
 });
 
+it('an action of an earlier time is followed once the newest could be listed', () => {
+  const tags = [block, 'Manual block:2026-11-24 12:05', 'isolation: Pending'];
+  const events = (record: MachineAction[], now: number) =>
+    newsAt(tags, record, now).events.map(({ event }) => event);
+  expect(events([isolation()], noon + 2 * hour)).toEqual(['action moved on']);
+  expect(events([isolation()], noon + 10 * minute)).toEqual(['unchanged']);
+});
+
 it('names the release that ended the hold', () => {
   const action = release(later);
   expect(newsAt([block, 'isolation: Succeeded'], [isolation(), action], noon + 2 * hour).release).toBe(
