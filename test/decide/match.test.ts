@@ -9,10 +9,11 @@ import {
   type Match,
   type MatchPolicy,
 } from '../../src/decide/match.ts';
-import { judgeRequest, type RequestPlan } from '../../src/decide/plan.ts';
+import { caseOf } from '../../src/decide/case.ts';
+import { judge, type Plan } from '../../src/decide/plan.ts';
 import type { Resolution } from '../../src/decide/resolution.ts';
 import type { Host } from '../../src/detect/schema.ts';
-import { artifacts, buildHost, buildMachine, machineId, noon, otherId } from './samples.ts';
+import { artifacts, buildHost, buildMachine, machineId, noon, otherId, day } from './samples.ts';
 
 const thirdId = 'c04a522d0e23b8b23abcdefabcdef6f877b45d19';
 const mac = 'mac 00:50:56:ab:12:34';
@@ -602,19 +603,14 @@ function resolutionOf(match: Match): Resolution {
   if (match.kind === 'none') return { kind: 'none', why: 'nobody there' };
   if (match.kind === 'ambiguous') return { ...match, why: 'several there' };
   const { machine, finding } = match;
-  return { kind: 'machine', machine, evidence: finding.evidence, how: 'by address', claim: finding.because };
+  const { evidence, because } = finding;
+  return { kind: 'machine', machine, evidence, how: 'by address', because, claim: because };
 }
 
-function block(host: Host, found: readonly Machine[], match: MatchPolicy): RequestPlan {
+function block(host: Host, at: readonly Machine[], match: MatchPolicy): Plan {
   const never = { names: [], ips: [], tags: [], groups: [], osPlatforms: [], machineTags: [] };
-  const look = {
-    host,
-    tags: ['block'],
-    resolution: resolutionOf(chooseMachine(host, found)),
-    record: { record: [] },
-    machineIds: [],
-  };
-  return judgeRequest('isolate', look, { brain: 'b', match, never, maxPerRun: 50 }, noon);
+  const one = { ...caseOf(host, ['block'], ['isolate']), found: resolutionOf(chooseMachine(host, at)) };
+  return judge('isolate', one, { brain: 'b', match, never, maxPerRun: 50, endsAfterMs: 7 * day }, noon);
 }
 
 describe('whose machine is isolated', () => {
