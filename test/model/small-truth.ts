@@ -59,9 +59,11 @@ function isIsolated({ machines }: Truth, machineId: string | undefined): boolean
 }
 
 /** A trigger stays in a conflict only, and only a conflict fails the last run. */
-function aboutTriggers({ host: { tags } }: Truth, { last }: Facts): string[] {
+function aboutTriggers({ host: { tags, state } }: Truth, { last }: Facts): string[] {
   const isConflict = tags.includes('block') && tags.includes('unblock');
-  const left = ['block', 'unblock', 'host_context'].filter((tag) => tags.includes(tag));
+  // A tag for context selects active hosts only.
+  const triggers = ['block', 'unblock', ...(state === 'active' ? ['host_context'] : [])];
+  const left = triggers.filter((tag) => tags.includes(tag));
   const waits = isConflict ? left.filter((tag) => tag === 'host_context') : left;
   const code = isConflict ? 1 : 0;
   return [
