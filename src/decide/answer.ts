@@ -144,7 +144,10 @@ export function cancelledFor(
     return undefined;
   // The host was blocked again since, and Defender does not list that isolation yet.
   const isOlder = minuteOf(createdAt(newest)) < (tags.times.isolate[0] ?? -Infinity);
-  return !isOlder && now - updatedAt(newest) < dayMs ? newest : undefined;
+  const at = updatedAt(newest);
+  // A run may have been killed with all but the trigger written: for an hour that is not told from a new request.
+  const isToldLongAgo = minuteOf(at) <= (tags.times.release[0] ?? -Infinity) && now - at >= hourMs;
+  return !isOlder && !isToldLongAgo && now - at < dayMs ? newest : undefined;
 }
 
 /** Tells whether the host's tags tell of a cancellation; killed with all but the trigger written, they do. */

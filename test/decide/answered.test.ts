@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MachineAction } from '../../src/atp/schema.ts';
-import { answeredBy, decide, isTold, untoldAction } from '../../src/decide/answer.ts';
+import {
+  answeredBy,
+  cancelledFor,
+  decide,
+  isCancellationTold,
+  isTold,
+  untoldAction,
+} from '../../src/decide/answer.ts';
 import { writeComment } from '../../src/decide/comment.ts';
 import type { RequestKind } from '../../src/decide/kinds.ts';
 import { isolationInForce, openAction } from '../../src/decide/machine-state.ts';
@@ -31,7 +38,7 @@ describe("the trigger on the host is answered by the host's own action", () => {
   it.each(ends)('however it ended: %s', (status) => {
     const action = { ...mine, status };
     const record = [buildIsolation({ createdAt: noon - hour }), action];
-    expect(answeredBy('isolate', record, buildJudged())).toEqual({ kind: 'adopt', action });
+    expect(answeredBy('isolate', record, buildJudged())).toEqual(action);
     expect(decide('isolate', record, buildJudged())).toEqual({ kind: 'adopt', action });
   });
 
@@ -68,22 +75,17 @@ describe("the trigger on the host is answered by the host's own action", () => {
   ])('when %s', (_, tags, now, toldEnds, isAnswered) => {
     const action = { ...mine, status: 'Failed' };
     const judged = buildJudged({ tags: buildTags(tags, now), now, toldEnds });
-    expect(answeredBy('isolate', [action], judged)).toEqual(
-      isAnswered ? { kind: 'adopt', action } : undefined,
-    );
+    expect(answeredBy('isolate', [action], judged)).toEqual(isAnswered ? action : undefined);
   });
 
   it('of a release as well, and a scan in between is nothing', () => {
     const scan = buildAction({ type: 'RunAntiVirusScan', createdAt: noon + hour });
-    expect(answeredBy('release', [scan, myRelease], buildJudged())).toEqual({
-      kind: 'adopt',
-      action: myRelease,
-    });
+    expect(answeredBy('release', [scan, myRelease], buildJudged())).toEqual(myRelease);
   });
 
   it('when a cancellation came too late', () => {
     const action = { ...mine, cancellationComment: 'mistake', status: 'Succeeded' };
-    expect(answeredBy('isolate', [action], buildJudged())).toEqual({ kind: 'adopt', action });
+    expect(answeredBy('isolate', [action], buildJudged())).toEqual(action);
   });
 
   it.each<[string, RequestKind, MachineAction[]]>([
@@ -139,10 +141,20 @@ describe('an unblock is answered by the isolation that a killed run cancelled fo
     ['a later block', ['Manual block:2026-11-24 11:01'], noon + 5 * minute, false],
   ])('beside %s', (_, tags, now, isMet) => {
     const judged = buildJudged({ tags: buildTags(tags, now), now });
-    const expected = isMet ? { kind: 'cancelled', action: cancelled } : undefined;
-    expect(answeredBy('release', [cancelled], judged)).toEqual(expected);
-    expect(decide('release', [cancelled], judged)).toEqual(expected ?? { kind: 'done' });
+    const expected = isMet ? { kind: 'cancelled', action: cancelled } : { kind: 'done' };
+    expect(cancelledFor([cancelled], judged)).toEqual(isMet ? cancelled : undefined);
+    expect(decide('release', [cancelled], judged)).toEqual(expected);
     expect(answeredBy('isolate', [cancelled], judged)).toBeUndefined();
+  });
+
+  it.each<[string, string[], boolean]>([
+    ['no tag', [], false],
+    ['the status alone', ['isolation: Cancelled'], false],
+    ['the time alone', ['Manual unblock:2026-11-24 12:00'], false],
+    ['both', ['isolation: Cancelled', 'Manual unblock:2026-11-24 12:00'], true],
+    ['the status and an earlier time', ['isolation: Cancelled', 'Manual unblock:2026-11-24 11:59'], false],
+  ])('which is told by %s: %s', (_, tags, isTold) => {
+    expect(isCancellationTold(cancelled, buildTags(tags))).toBe(isTold);
   });
 
   it.each<[string, MachineAction[]]>([
