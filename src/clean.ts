@@ -18,3 +18,24 @@ export function cleanText(text: string, maxLength = Number.POSITIVE_INFINITY): s
   if (clean.length <= maxLength) return clean;
   return `${clean.slice(0, Math.max(0, maxLength - 1)).replace(/\p{Surrogate}$/u, '')}…`;
 }
+
+/** What nobody sees: controls that are no white space, formats, joiners, fillers, halves of surrogate pairs. */
+const unseen = /[^\P{Cc}\s]|\p{Cf}|\p{Default_Ignorable_Code_Point}|\p{Surrogate}/gu;
+
+/** The blank of Braille is a blank to everybody who reads with the eyes. */
+const whiteSpace = /[\s\u2800]+/gu;
+
+/**
+ * Text as a person reads it, to be compared with other such text: in one Unicode form (NFKC), without invisible
+ * characters, white space collapsed and trimmed, case folded in full (`ß` is `ss`).
+ */
+export function asRead(text: string): string {
+  const seen = text.normalize('NFKC').replace(unseen, '').replace(whiteSpace, ' ').trim();
+  return Array.from(seen, foldCase).join('').normalize('NFKC');
+}
+
+/** Each character by itself: a capital sigma has another small letter at the end of a word. */
+function foldCase(character: string): string {
+  // Small first, since the capital `ẞ` has no pair of capitals; then large, which makes `SS` of `ß`.
+  return character.toLowerCase().toUpperCase().toLowerCase();
+}

@@ -5,7 +5,8 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createDetectClient, type DetectClient } from './detect/client.ts';
 import { ApiError, type Service } from './errors.ts';
-import { createHttp, type HttpClient } from './http/http.ts';
+import type { Breaker } from './http/breaker.ts';
+import { createHttp, withRequest, type HttpClient } from './http/http.ts';
 import type { Limiter } from './http/limiter.ts';
 import type { Log } from './log.ts';
 import type { Secrets } from './secrets.ts';
@@ -34,6 +35,7 @@ export function createClients(
   parts: {
     clock: Clock;
     limiter: Limiter;
+    breaker: Breaker;
     cache: Cache;
     /** Counts the requests sent. */
     calls: Record<Service, number>;
@@ -44,7 +46,7 @@ export function createClients(
     onOutcome?: (service: Service, outcome: HttpOutcome) => void;
   },
 ): Clients {
-  const { clock, limiter, cache, calls, log, secrets, stop, onOutcome } = parts;
+  const { clock, limiter, breaker, cache, calls, log, secrets, stop, onOutcome } = parts;
   const { detect, atp } = config;
 
   function http(
@@ -66,11 +68,14 @@ export function createClients(
       },
       ...more,
     });
-    return onOutcome
-      ? observed(client, (outcome) => {
-          onOutcome(service, outcome);
-        })
-      : client;
+    return breaker.guard(
+      onOutcome
+        ? observed(client, (outcome) => {
+            onOutcome(service, outcome);
+          })
+        : client,
+      service,
+    );
   }
 
   const microsoftTls = atp.ca === undefined ? {} : { tls: { ca: atp.ca } };
@@ -129,16 +134,18 @@ function createAtpWhenNeeded(make: () => Promise<AtpClient>): AtpClient {
 }
 
 function observed(client: HttpClient, tell: (outcome: HttpOutcome) => void): HttpClient {
-  return {
-    async request(request) {
-      try {
-        const response = await client.request(request);
-        tell({ serverTime: response.serverTime, failure: undefined });
-        return response;
-      } catch (error) {
-        if (error instanceof ApiError) tell({ serverTime: error.serverTime, failure: error });
-        throw error;
-      }
-    },
-  };
+  return withRequest(async (request, read) => {
+    try {
+      let serverTime: number | undefined;
+      const value = await client.read(request, (response) => {
+        ({ serverTime } = response);
+        return read(response);
+      });
+      tell({ serverTime, failure: undefined });
+      return value;
+    } catch (error) {
+      if (error instanceof ApiError) tell({ serverTime: error.serverTime, failure: error });
+      throw error;
+    }
+  });
 }

@@ -1,4 +1,4 @@
-/** The exit codes of the command; their order of precedence is in {@link worstExitCode}. */
+/** The exit codes of the command. Which of several it ends with, {@link worstExitCode} tells. */
 export const ExitCode = {
   done: 0,
   incomplete: 1,
@@ -14,12 +14,26 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-const precedence: readonly ExitCode[] = [130, 143, 70, 78, 77, 69, 3, 1, 0];
+/** The higher wins. Usage and lock end the command before there is anything else to tell. */
+const ranks: Record<ExitCode, number> = {
+  [ExitCode.done]: 0,
+  [ExitCode.incomplete]: 1,
+  [ExitCode.tooMany]: 2,
+  [ExitCode.unavailable]: 3,
+  [ExitCode.refused]: 4,
+  [ExitCode.config]: 5,
+  [ExitCode.bug]: 6,
+  [ExitCode.sigterm]: 7,
+  [ExitCode.sigint]: 8,
+  [ExitCode.locked]: 9,
+  [ExitCode.usage]: 10,
+};
 
 /** Of several exit codes, the one that the command ends with. */
 export function worstExitCode(codes: Iterable<ExitCode>): ExitCode {
-  const seen = new Set(codes);
-  return precedence.find((code) => seen.has(code)) ?? 0;
+  let worst: ExitCode = ExitCode.done;
+  for (const code of codes) if (ranks[code] > ranks[worst]) worst = code;
+  return worst;
 }
 
 /** An error with words for a person: what failed, and in `hint` what to do about it. Never holds a secret. */
@@ -96,6 +110,14 @@ export class OverdueError extends AppError {
 export class PostponedError extends AppError {
   constructor(message: string) {
     super(message, 'postponed', ExitCode.done);
+  }
+}
+
+/** Nothing more is asked of this service in this run: it was unreachable, or failed for several hosts in a row. */
+export class GivenUpError extends AppError {
+  /** @param why begins with a blank or a colon */
+  constructor(service: Service, why: string) {
+    super(`${serviceNames[service]} was given up${why}`, 'given_up', ExitCode.unavailable);
   }
 }
 
@@ -181,6 +203,6 @@ function apiMessage(fields: ApiErrorFields): string {
     case 'timeout':
       return `${who} did not answer in time: ${call}`;
     case 'unreadable':
-      return `${who} gave an answer that cannot be used to ${call}${words ? ` (${words})` : ''}`;
+      return `${who}'s answer to ${call} cannot be read${words ? ` (${words})` : ''}`;
   }
 }

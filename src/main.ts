@@ -1,23 +1,22 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import * as z from 'zod/mini';
-import { createCache, type Cache } from './cache.ts';
+import { createCache } from './cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
 import { createClients } from './clients.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { createServiceClock, systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { AppError, ExitCode, LockedError, OverdueError, type Service } from './errors.ts';
-import { createLimiter, type Limiter } from './http/limiter.ts';
+import { createBreaker } from './http/breaker.ts';
+import { createLimiter } from './http/limiter.ts';
+import { openCallLog } from './local/call-log.ts';
+import { openJournal } from './local/journal.ts';
 import { acquireLock } from './lock.ts';
 import { createLog, escapeControls, type Log } from './log.ts';
-import type { AtpClient } from './atp/client.ts';
-import type { DetectClient } from './detect/client.ts';
 import type { Options } from './options.ts';
 import { loadFreshness } from './pipeline/freshness.ts';
-import { createHealth } from './pipeline/health.ts';
 import { buildReport, didSomething, planText, summaryLine } from './pipeline/report.ts';
-import { createDryRunWriter, createWriter, type Writer } from './pipeline/writer.ts';
+import { createDryRunWriter, createWriter } from './pipeline/writer.ts';
 import { createNoProgress, createProgress, type Progress } from './progress.ts';
 import { run, type RunResult } from './run.ts';
 import { createSecrets, type Secrets } from './secrets.ts';
@@ -144,6 +143,7 @@ async function check(session: Session): Promise<ExitCode> {
   const clients = createClients(config, {
     ...session,
     limiter: createLimiter({ clock, deadline }),
+    breaker: createBreaker(),
     cache: createCache({ dir: undefined, warn: () => undefined, readOnly: true }),
     onOutcome(service, { failure, serverTime }) {
       answers[service].failure = failure;
@@ -216,25 +216,27 @@ async function work(session: Session): Promise<RunResult> {
     readOnly: options.dryRun,
   });
   const cacheKey = createHash('sha256').update(config.detect.url).digest('hex').slice(0, 16);
-  const limiter = await createPacer(cache, config, clock, deadline);
+  const callLog = openCallLog(cache, config.atp);
+  const limiter = createLimiter({ clock, deadline, earlier: await callLog.earlier(clock.now()) });
+  const breaker = createBreaker();
+  const { now, learn } = createServiceClock(clock);
   const clients = createClients(config, {
     ...session,
     limiter,
+    breaker,
     cache,
-    onOutcome(_service, { failure }) {
+    onOutcome(service, { failure, serverTime }) {
+      learn(service, serverTime);
       if (failure?.hint !== undefined) hints.add(failure.hint);
     },
   });
+  const journal = await openJournal(cache, cacheKey);
   const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
-
-  function writerWith(detect: DetectClient, atp: AtpClient): Writer {
-    return options.dryRun ? createDryRunWriter(clock) : createWriter(detect, atp, clock, stop);
-  }
 
   /** Also while the run works, so that not even a killed one forgets the calls it made. */
   async function keep(): Promise<void> {
     await freshness.save(clock.now());
-    if (calls.atp > 0) await keepStarts(cache, config, limiter, clock.now());
+    if (calls.atp > 0) await callLog.keep(limiter.starts(), clock.now());
   }
   const keeping = setInterval(() => void keep(), keepEveryMs).unref();
   try {
@@ -247,14 +249,16 @@ async function work(session: Session): Promise<RunResult> {
           maxPerRun: config.isolation.maxPerRun,
           match: config.isolation.match,
           never: config.isolation.never,
+          endsAfterMs: config.isolation.endsAfterDays * 86_400_000,
           portal: { url: config.atp.portalUrl, tenantId: config.atp.tenantId },
           waitMs: options.dryRun ? 0 : options.waitSeconds * 1_000,
         },
-        ...{ clock, log, progress, deadline, stop, freshness },
+        ...{ clock, now, log, progress, deadline, stop, freshness, journal },
         ...clients,
-        writer: writerWith(clients.detect, clients.atp),
-        writerWith,
-        health: createHealth(),
+        writer: options.dryRun
+          ? createDryRunWriter(now)
+          : createWriter({ ...clients, journal, clock, now, stop }),
+        breaker,
       },
       { version: io.version, dryRun: options.dryRun, calls },
     );
@@ -299,37 +303,6 @@ function finish(
     io.writeOut(secrets.scrub(planText(outcomes)));
   }
   return report.exitCode;
-}
-
-function pacerName({ atp }: Config): string {
-  const key = createHash('sha256').update([atp.apiUrl, atp.tenantId, atp.appId].join('\n')).digest('hex');
-  return `calls-${key.slice(0, 16)}`;
-}
-
-const hourMs = 3_600_000;
-
-/** Start times of the calls of earlier runs, by quota. */
-const KeptStarts = z.catch(z.record(z.string(), z.array(z.number())), {});
-
-/** Another run may have written the calls that it made for another Detect by the same application. */
-async function keepStarts(cache: Cache, config: Config, limiter: Limiter, now: number): Promise<void> {
-  const name = pacerName(config);
-  const merged = limiter.starts();
-  for (const [quota, starts] of Object.entries(KeptStarts.parse(await cache.read(name)))) {
-    const own = merged[quota] ?? [];
-    const others = starts.filter((start) => now - start < hourMs && start <= now && !own.includes(start));
-    merged[quota] = [...own, ...others].sort((one, other) => one - other);
-  }
-  await cache.write(name, merged);
-}
-
-async function createPacer(cache: Cache, config: Config, clock: Clock, deadline: number): Promise<Limiter> {
-  const stored = KeptStarts.parse(await cache.read(pacerName(config)));
-  const now = clock.now();
-  const earlier = Object.fromEntries(
-    Object.entries(stored).map(([quota, starts]) => [quota, starts.filter((start) => start <= now)]),
-  );
-  return createLimiter({ clock, deadline, earlier });
 }
 
 function logFailure(error: unknown, log: Log): ExitCode {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { cleanText } from '../src/clean.ts';
+import { describe, expect, it } from 'vitest';
+import { asRead, cleanText } from '../src/clean.ts';
 
 it.each([
   ['plain words', 'plain words'],
@@ -50,4 +50,40 @@ it('leaves no control character, override or broken pair in any text, and change
       },
     ),
   );
+});
+
+describe('text as a person reads it', () => {
+  it.each([
+    ['', ''],
+    [' \u200b\ufeff\u00a0 ', ''],
+    ['  Crown \t\u00a0 Jewel\r\n', 'crown jewel'],
+    ['v\u200bi\u200d\ufe0fp\u00ad', 'vip'],
+    ['BU\u0308RO', 'b\u00fcro'],
+    ['bu\u200d\u0308ro', 'b\u00fcro'],
+    ['Stra\u00dfe STRA\u1e9eE', 'strasse strasse'],
+    [
+      '\u039f\u0394\u039f\u03a3 \u03bf\u03b4\u03bf\u03c2',
+      '\u03bf\u03b4\u03bf\u03c3 \u03bf\u03b4\u03bf\u03c3',
+    ],
+    ['\uff36\uff29\uff30\uff0a', 'vip*'],
+    ['\u{1f6e1}\ufe0f a', '\u{1f6e1} a'],
+  ])('of %j is %j', (text, read) => {
+    expect(asRead(text)).toBe(read);
+  });
+
+  it('is the same for every form of a text, and changes no more', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 20 });
+    fc.assert(
+      fc.property(text, (given) => {
+        const read = asRead(given);
+
+        expect(read).not.toMatch(/^\s|\s$|\s\s|\p{Cf}|\p{Default_Ignorable_Code_Point}|\p{Surrogate}/u);
+        expect(asRead(read)).toBe(read);
+        for (const form of ['NFC', 'NFD', 'NFKC', 'NFKD']) expect(asRead(given.normalize(form))).toBe(read);
+        expect(asRead(given.toUpperCase())).toBe(asRead(given.toLowerCase()));
+        expect(asRead(` \u200b${given}\u00a0`)).toBe(read);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
 });

@@ -93,7 +93,13 @@ const HostReport = z.strictObject({
     })
     .nullable(),
   action: z
-    .strictObject({ type: z.enum(['isolate', 'release']), id: z.string().nullable(), status: z.string() })
+    .strictObject({
+      type: z.enum(['isolate', 'release']),
+      id: z.string().nullable(),
+      status: z.string(),
+      /** When Defender lifts the isolation by itself; null for a release, or where it never does. */
+      until: z.iso.datetime().nullable(),
+    })
     .nullable(),
   tags: z.strictObject({ added: z.array(z.string()), removed: z.array(z.string()) }),
   note: z.enum(['created', 'updated', 'unchanged']).nullable(),
@@ -130,6 +136,8 @@ export interface Outcome {
 export interface Harness {
   readonly simulator: Simulator;
   readonly clock: SharedClock;
+  /** The folder with the configuration and, in `cache`, the cache. */
+  readonly dir: string;
   /**
    * Runs the command in this process, over real sockets, with `--json` and a configuration for the simulator. The cache
    * is kept from run to run.
@@ -166,6 +174,7 @@ export async function createHarness(
   return {
     simulator,
     clock,
+    dir,
     async run(args, { overrides = {}, before, after } = {}) {
       const whole = simulator.config({ cacheDir: join(dir, 'cache'), ...config });
       writeFileSync(file, JSON.stringify(merge(whole, overrides)), { mode: 0o600 });

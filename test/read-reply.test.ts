@@ -58,7 +58,7 @@ describe('readReply', () => {
       const error = await errorOf(Promise.resolve().then(() => read(body)));
 
       expect(error).toMatchObject({
-        message: 'Defender gave an answer that cannot be used to GET /api/things (expected a thing)',
+        message: "Defender's answer to GET /api/things cannot be read (expected a thing)",
         failure: 'unreadable',
         status: 200,
         notDone: false,

@@ -7,111 +7,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { importPKCS8, SignJWT } from 'jose';
-import { afterEach, describe, expect, it } from 'vitest';
-import { isObject, type JsonObject } from './simulator/json.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  anyNumber,
+  anyText,
+  askToken,
+  call,
+  column,
+  defender,
+  detect,
+  foundIds,
+  isolate,
+  json,
+  like,
+  noon,
+  object,
+  refusal,
+  release,
+  search,
+  start,
+  token,
+  type Reply,
+} from './simulator/client.ts';
 import { runAtp, spawnAtp } from './simulator/run-atp.ts';
-import { createSimulator, type Simulator, type SimulatorOptions } from './simulator/simulator.ts';
-
-let open: Simulator[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.map((simulator) => simulator.close()));
-  open = [];
-});
-
-async function start(options?: SimulatorOptions): Promise<Simulator> {
-  const simulator = await createSimulator(options);
-  open.push(simulator);
-  return simulator;
-}
-
-interface Reply {
-  status: number;
-  body: unknown;
-  headers: Headers;
-}
-
-async function call(url: string, init: RequestInit = {}): Promise<Reply> {
-  const response = await fetch(url, init);
-  const text = await response.text();
-  const isJson = text !== '' && response.headers.get('content-type')?.startsWith('application/json');
-  const body: unknown = isJson ? JSON.parse(text) : text;
-  return { status: response.status, body, headers: response.headers };
-}
-
-function json(method: string, body: unknown, headers: Record<string, string> = {}): RequestInit {
-  return { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
-}
-
-function detect(simulator: Simulator, path: string, init: RequestInit = {}, version = '2.5'): Promise<Reply> {
-  const headers = new Headers(init.headers);
-  if (!headers.has('authorization')) headers.set('authorization', `Token ${simulator.settings.detectToken}`);
-  return call(`${simulator.detectUrl}/api/v${version}${path}`, { ...init, headers });
-}
-
-function search(simulator: Simulator, query: string, more = ''): Promise<Reply> {
-  return detect(simulator, `/search/hosts?query_string=${encodeURIComponent(query)}${more}`);
-}
-
-async function foundIds(simulator: Simulator, query: string): Promise<unknown[]> {
-  const reply = await search(simulator, query);
-  expect(reply.status).toBe(200);
-  return column(reply.body, 'results', 'id');
-}
-
-/** One property of every row of a list. */
-function column(body: unknown, list: string, name: string): unknown[] {
-  const rows = isObject(body) ? body[list] : undefined;
-  return Array.isArray(rows) ? rows.map((row: unknown) => (isObject(row) ? row[name] : undefined)) : [];
-}
-
-function object(value: unknown): JsonObject {
-  if (!isObject(value)) throw new Error('no object');
-  return value;
-}
-
-function askToken(simulator: Simulator, form: Record<string, string> = {}, tenant?: string): Promise<Reply> {
-  const { settings } = simulator;
-  const body = new URLSearchParams({
-    client_id: settings.appId,
-    client_secret: settings.appSecret,
-    grant_type: 'client_credentials',
-    scope: `${settings.audience}/.default`,
-    ...form,
-  });
-  for (const [name, value] of Object.entries(form)) if (value === '') body.delete(name);
-  return call(`${simulator.loginUrl}/${tenant ?? settings.tenantId}/oauth2/v2.0/token`, {
-    method: 'POST',
-    body,
-  });
-}
-
-async function token(simulator: Simulator): Promise<string> {
-  const reply = await askToken(simulator);
-  return String(object(reply.body)['access_token']);
-}
-
-/** A client of Defender with a token of its own. */
-async function defender(simulator: Simulator): Promise<(path: string, init?: RequestInit) => Promise<Reply>> {
-  const authorization = `Bearer ${await token(simulator)}`;
-  return (path, init = {}) => {
-    const headers = new Headers(init.headers);
-    headers.set('authorization', authorization);
-    return call(`${simulator.apiUrl}${path}`, { ...init, headers });
-  };
-}
-
-function isolate(id: string): [string, RequestInit] {
-  return [`/api/machines/${id}/isolate`, json('POST', { Comment: 'test', IsolationType: 'Full' })];
-}
-
-function release(id: string): [string, RequestInit] {
-  return [`/api/machines/${id}/unisolate`, json('POST', { Comment: 'test' })];
-}
-
-function refusal(code: string, message: string): JsonObject {
-  return { error: { code, message, target: anyText } };
-}
 
 function selfSigned(subject: string): { certificate: string; privateKey: string } {
   const folder = mkdtempSync(join(tmpdir(), 'simulator-'));
@@ -123,16 +41,6 @@ function selfSigned(subject: string): { certificate: string; privateKey: string 
   rmSync(folder, { recursive: true });
   return { certificate, privateKey };
 }
-
-// Vitest types its matchers as `any`.
-const anyText: unknown = expect.any(String);
-const anyNumber: unknown = expect.any(Number);
-
-function like(pattern: string | RegExp): unknown {
-  return expect.stringMatching(pattern);
-}
-
-const noon = Date.parse('2026-11-24T12:00:00Z');
 
 describe('Detect', () => {
   it('finds hosts by words of their tags, whatever the case, and not by parts of words', async () => {

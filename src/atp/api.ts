@@ -1,31 +1,31 @@
-import { ApiError, AuthError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
-import type { TokenSource } from './token.ts';
+import { refusalOf } from './refusals.ts';
+import { isEnough, missingRole, refusedCall, refusedToken, type Role } from './rights.ts';
+import { rolesOf, type TokenSource } from './token.ts';
 
-/** Application permissions of the API WindowsDefenderATP, and what each is needed for. */
-const uses = {
-  'Machine.Read.All': 'find machines and read their actions',
-  'Machine.Isolate': 'isolate and release machines, which --blocktag and --unblocktag need',
-  'Alert.Read.All': 'read the alerts of machines',
-} as const;
-
-/** An application permission (app role) of Defender. */
-export type Role = keyof typeof uses;
+/** For whom Defender is asked, and how urgently. */
+export interface Caller {
+  /** The host's id in Detect; undefined for what concerns the whole run. */
+  host: number | undefined;
+  /** An enrichment leaves a part of each quota to actions. */
+  priority: 'action' | 'enrichment';
+}
 
 /** One call, its path below `/api`. */
-export interface AtpCall extends Pick<
-  HttpRequest,
-  'method' | 'path' | 'query' | 'json' | 'priority' | 'maxBytes'
-> {
+export interface AtpCall extends Pick<HttpRequest, 'method' | 'path' | 'query' | 'json' | 'maxBytes'> {
+  caller: Caller;
   quota: string;
   role: Role;
 }
 
 export interface AtpApi {
-  /** Sends a call. 401 and 403 become an AuthError, after a new token was tried where that can help. */
-  request: (call: AtpCall) => Promise<HttpResponse>;
-  /** The same, but a 403 stays an ApiError, for calls whose permission is not essential. */
-  requestIfAllowed: (call: AtpCall) => Promise<HttpResponse>;
+  /**
+   * Sends a call and reads the answer; one that `read` calls unreadable is asked for again where that does no harm.
+   * Rejects with an AuthError when the token is refused, and with a MissingRightError when Defender refuses the call
+   * (403) or the token is seen to lack the role, in which case the call is not sent.
+   */
+  read: <Value>(call: AtpCall, read: (reply: HttpResponse) => Value) => Promise<Value>;
 }
 
 /** The whole path of a call; `/api` without a version is the newest. */
@@ -36,63 +36,68 @@ export function apiPath(path: string): string {
 /** Makes the access to Defender: base path, token, and what a refusal means. */
 export function createAtpApi(options: { http: HttpClient; token: TokenSource; audience: string }): AtpApi {
   const { http, token, audience } = options;
+  /** Roles that a fresh token lacked. What is granted in the middle of a run, the next run sees. */
+  const lacking = new Map<Role, Error>();
 
-  /** One attempt, with the token it was made with, for the case that it is refused. */
-  async function attempt(call: AtpCall): Promise<HttpResponse | { refused: ApiError; used: string }> {
+  /** A token of an earlier run may be older than a role; only a fresh one is believed to lack it. */
+  async function tokenFor(role: Role): Promise<string> {
+    let current = await token.get();
+    if (!isEnough(rolesOf(current), role) && token.cameFromCache(current)) {
+      await token.drop(current);
+      current = await token.get();
+    }
+    const roles = rolesOf(current);
+    if (isEnough(roles, role)) return current;
+    const error = missingRole(role, { audience, roles });
+    lacking.set(role, error);
+    throw error;
+  }
+
+  /** One attempt; what Defender refused, with the token that it refused. */
+  async function attempt<Value>(
+    call: AtpCall,
+    read: (reply: HttpResponse) => Value,
+  ): Promise<{ value: Value } | { refused: ApiError; used: string }> {
     let used = '';
+    const { caller, role, ...request } = call;
+    const subject = caller.host === undefined ? {} : { subject: caller.host };
     async function authorization(): Promise<string> {
-      used = await token.get();
+      used = await tokenFor(role);
       return `Bearer ${used}`;
     }
+    const { priority } = caller;
     try {
-      return await http.request({ ...call, path: apiPath(call.path), authorization });
+      const whole = { ...request, ...subject, priority, path: apiPath(call.path), authorization };
+      return { value: await http.read(whole, read) };
     } catch (error) {
-      const isRefusal = error instanceof ApiError && (error.status === 401 || error.status === 403);
-      if (isRefusal && error.service === 'atp') return { refused: error, used };
+      if (error instanceof ApiError && isRefused(error, role)) return { refused: error, used };
       throw error;
     }
   }
 
-  async function requestIfAllowed(call: AtpCall): Promise<HttpResponse> {
-    let answer = await attempt(call);
-    // A role granted since then is not in a token of an earlier run. A refused call was not carried out, so that even
-    // an isolation may be asked for again.
-    if ('refused' in answer && (answer.refused.status === 401 || token.cameFromCache(answer.used))) {
-      await token.drop(answer.used);
-      answer = await attempt(call);
-    }
-    if (!('refused' in answer)) return answer;
-    if (answer.refused.status !== 401) throw answer.refused;
-    throw new AuthError(
-      `Defender refused a fresh access token: ${answer.refused.message}`,
-      `The token was issued for ${audience}: check that atp.cloud, atp.audience and atp.apiUrl belong together.`,
-    );
-  }
-
   return {
-    requestIfAllowed,
-    async request(call) {
-      try {
-        return await requestIfAllowed(call);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 403 && error.service === 'atp') {
-          throw refusal(error, call.role);
-        }
-        throw error;
+    async read(call, read) {
+      const known = lacking.get(call.role);
+      if (known) throw known;
+      let answer = await attempt(call, read);
+      // A role granted since then is not in a token of an earlier run. A refused call was not carried out, so that even
+      // an isolation may be asked for again.
+      if ('refused' in answer && (answer.refused.status === 401 || token.cameFromCache(answer.used))) {
+        await token.drop(answer.used);
+        answer = await attempt(call, read);
       }
+      if ('value' in answer) return answer.value;
+      const { refused, used } = answer;
+      const seen = { audience, roles: rolesOf(used) };
+      throw refused.status === 401 ? refusedToken(refused, audience) : refusedCall(refused, call.role, seen);
     },
   };
 }
 
-function refusal(error: ApiError, role: Role): AuthError {
-  if (error.serviceCode === 'DisabledFeature') {
-    return new AuthError(
-      `Defender says that a feature of this tenant is disabled, without which the program cannot ${uses[role]}: ${error.message}`,
-      'No permission helps here: the tenant lacks the licence, or the feature is switched off in its settings.',
-    );
-  }
-  return new AuthError(
-    `the application lacks the permission ${role} to ${uses[role]}: ${error.message}`,
-    `Add the application permission ${role} of WindowsDefenderATP (found under "APIs my organization uses") to the app registration and grant admin consent.`,
-  );
+/** Tells whether Defender refused the token or its rights, not the action on this one machine. */
+function isRefused(error: ApiError, role: Role): boolean {
+  if (error.service !== 'atp') return false;
+  if (error.status === 401) return true;
+  const isOfMachine = role === 'Machine.Isolate' && refusalOf(error) === 'restricted machine';
+  return error.status === 403 && !isOfMachine;
 }

@@ -1,7 +1,7 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, MissingRightError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
 import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
-import { createAtpApi, type AtpCall } from './api.ts';
+import { createAtpApi, type AtpCall, type Caller } from './api.ts';
 import {
   endless,
   idOf,
@@ -12,9 +12,11 @@ import {
   readPage,
   type ListCall,
 } from './lists.ts';
-import { ActionReply, ActionType, AddressesReply, AlertReply, MachineReply } from './reply.ts';
+import { ActionReply, ActionType, OfMachine, AddressesReply, AlertReply, MachineReply } from './reply.ts';
 import type { Addresses, Alert, Machine, MachineAction } from './schema.ts';
 import type { TokenSource } from './token.ts';
+
+export type { Caller } from './api.ts';
 
 /** An isolation or a release to ask for. */
 export interface MachineActionPost {
@@ -24,8 +26,6 @@ export interface MachineActionPost {
   /** Of an isolation; a release has none. */
   isolationType: 'Full' | 'Selective';
 }
-
-type Priority = NonNullable<AtpCall['priority']>;
 
 /** A page of Defender's inventory. */
 export interface MachinePage {
@@ -37,32 +37,43 @@ export interface MachinePage {
 }
 
 /**
- * Defender, as far as the program uses it. Every call rejects with an AuthError when the token or a permission is
- * refused, with a PostponedError when its quota is used up, and with an ApiError for every other failure not named.
+ * Defender, as far as the program uses it. Every call rejects with an AuthError when the token is refused, with a
+ * MissingRightError when Defender refuses the permission or the token is seen to lack it (the call is not sent then),
+ * with a PostponedError when its quota is used up, with a GivenUpError once Defender or the login is given up, and
+ * with an ApiError for every other failure not named.
  */
 export interface AtpClient {
   /**
    * Machines that had an internal address within 15 minutes of a time (milliseconds UTC, cut to seconds). A time that
    * Defender takes for future is replaced by Defender's own; `stale` means older than the 30 days it remembers.
    */
-  findByIp: (ip: string, at: number, priority: Priority) => Promise<Machine[] | 'stale'>;
+  findByIp: (ip: string, at: number, caller: Caller) => Promise<Machine[] | 'stale'>;
   /** A machine's record; undefined when there is none. */
-  getMachine: (id: string, priority: Priority) => Promise<Machine | undefined>;
-  /** Isolations and releases of one machine, newest first. One that cannot be read makes the record unreadable. */
-  listMachineActions: (machineId: string, priority: Priority) => Promise<MachineAction[]>;
+  getMachine: (id: string, caller: Caller) => Promise<Machine | undefined>;
+  /**
+   * Isolations and releases of one machine, newest first. One that cannot be read, or that is another machine's, makes
+   * the record unreadable.
+   */
+  listMachineActions: (machineId: string, caller: Caller) => Promise<MachineAction[]>;
   /** Isolations and releases of every machine created since a time (milliseconds UTC), newest first. */
-  listActionsSince: (since: number) => Promise<MachineAction[]>;
+  listActionsSince: (since: number, caller: Caller) => Promise<MachineAction[]>;
   /** Alerts of a machine; `unknown` when the permission or the feature is missing, which is remembered. */
-  listAlerts: (machineId: string) => Promise<Alert[] | 'unknown'>;
+  listAlerts: (machineId: string, caller: Caller) => Promise<Alert[] | 'unknown'>;
   /** Alerts of every machine created since a time (milliseconds UTC); `unknown` likewise. */
-  listAlertsSince: (since: number) => Promise<Alert[] | 'unknown'>;
+  listAlertsSince: (since: number, caller: Caller) => Promise<Alert[] | 'unknown'>;
   /** Up to 10,000 records of the inventory, after `skip` others. */
-  listMachines: (skip: number) => Promise<MachinePage>;
-  /** Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. */
-  postAction: (post: MachineActionPost) => Promise<MachineAction>;
+  listMachines: (skip: number, caller: Caller) => Promise<MachinePage>;
+  /**
+   * Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. Why
+   * Defender will not act on this machine, `refusalOf` reads from the ApiError.
+   */
+  postAction: (post: MachineActionPost, caller: Caller) => Promise<MachineAction>;
   /** Asks to cancel an action; what came of it, only the machine's actions tell. */
-  cancelAction: (actionId: string, comment: string) => Promise<void>;
+  cancelAction: (actionId: string, comment: string, caller: Caller) => Promise<void>;
 }
+
+/** Machines at one address within half an hour; more is no answer. */
+const mostCandidates = 1_000;
 
 const addressMemoryMs = 30 * 86_400_000;
 const isolationsAndReleases = "(type eq 'Isolate' or type eq 'Unisolate')";
@@ -75,29 +86,33 @@ export function createAtpClient(options: {
   /** What the token was asked for, for the message when Defender refuses it. */
   audience: string;
 }): AtpClient {
-  const { request, requestIfAllowed } = createAtpApi(options);
+  const api = createAtpApi(options);
   let areAlertsUnknown = false;
 
-  async function machinesAt(ip: string, at: number, priority: Priority): Promise<Machine[]> {
+  async function machinesAt(ip: string, at: number, caller: Caller): Promise<Machine[]> {
     const path = `/machines/findbyip(ip='${addressInPath(ip)}',timestamp=${utcSeconds(at)})`;
-    const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', priority };
+    const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', caller };
     // Left out, a record that cannot be read could make the only machine of two.
     const read = (item: unknown) => [readMember(MachineReply, item, listCall(call), aMachine)];
-    return (await orMissing(readList(request, call, read, 'one page'))) ?? [];
+    return (await orMissing(readList(api, call, read, 'one page', mostCandidates))) ?? [];
   }
 
-  async function actionsBy($filter: string, priority: Priority): Promise<MachineAction[]> {
+  /** @param machineId the only machine that the filter lets through, if it names one */
+  async function actionsBy($filter: string, caller: Caller, machineId?: string): Promise<MachineAction[]> {
     const call: ListCall = {
       path: '/machineactions',
       query: { $filter },
       quota: 'machineactions',
       role: 'Machine.Read.All',
-      priority,
+      caller,
     };
     const expected = 'machine actions with id, type, status and machineId';
-    const actions = await readList(request, call, (item) =>
-      mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [],
-    );
+    const actions = await readList(api, call, (item) => {
+      // A filter that is not honoured proves nothing of this machine either.
+      if (machineId !== undefined && isOfAnother(item, machineId))
+        throw unreadable(listCall(call), 200, `actions of machine ${machineId} only`);
+      return mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [];
+    });
     return latestOfEach(actions).sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
   }
 
@@ -106,69 +121,66 @@ export function createAtpClient(options: {
     try {
       return [...new Map(((await read()) ?? []).map(({ id, value }) => [id, value])).values()];
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 403 && error.service === 'atp')) throw error;
+      if (!(error instanceof MissingRightError)) throw error;
       areAlertsUnknown = true;
       return 'unknown';
     }
   }
 
   return {
-    async findByIp(ip, at, priority) {
+    async findByIp(ip, at, caller) {
       const asked = Math.floor(at / 1000) * 1000;
       try {
-        return await machinesAt(ip, asked, priority);
+        return await machinesAt(ip, asked, caller);
       } catch (error) {
         const isRefused = error instanceof ApiError && error.status === 400 && error.service === 'atp';
         const now = isRefused ? error.serverTime : undefined;
         if (now === undefined) throw error;
-        if (asked > now) return await machinesAt(ip, now, priority);
+        if (asked > now) return await machinesAt(ip, now, caller);
         if (now - asked >= addressMemoryMs) return 'stale';
         throw error;
       }
     },
 
-    async getMachine(id, priority) {
+    async getMachine(id, caller) {
       const path = `/machines/${encodeURIComponent(id)}`;
-      const call: AtpCall = { method: 'GET', path, quota: 'machine', role: 'Machine.Read.All', priority };
-      const reply = await orMissing(request(call));
-      if (reply === undefined) return undefined;
-      const machine = readReply(MachineReply, reply, listCall(call), aMachine);
-      if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
-      return machine;
+      const call: AtpCall = { method: 'GET', path, quota: 'machine', role: 'Machine.Read.All', caller };
+      const read = api.read(call, (reply) => {
+        const machine = readReply(MachineReply, reply, listCall(call), aMachine);
+        if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
+        return machine;
+      });
+      return await orMissing(read);
     },
 
-    async listMachineActions(machineId, priority) {
+    async listMachineActions(machineId, caller) {
       const filter = `machineId eq ${odataText(machineId)} and ${isolationsAndReleases}`;
-      const actions = await actionsBy(filter, priority);
-      return actions.filter((action) => action.machineId === machineId.toLowerCase());
+      return await actionsBy(filter, caller, machineId.toLowerCase());
     },
 
-    listActionsSince: (since) =>
-      actionsBy(`${isolationsAndReleases} and creationDateTimeUtc ge ${utcSeconds(since)}`, 'action'),
+    listActionsSince: (since, caller) =>
+      actionsBy(`${isolationsAndReleases} and creationDateTimeUtc ge ${utcSeconds(since)}`, caller),
 
-    listAlerts: (machineId) =>
+    listAlerts: (machineId, caller) =>
       alertsOf(() => {
         const path = `/machines/${encodeURIComponent(machineId)}/alerts`;
-        const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All' };
-        return orMissing(readList(requestIfAllowed, call, alertOf, 'one page'));
+        const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All', caller };
+        return orMissing(readList(api, call, alertOf, 'one page'));
       }),
 
-    listAlertsSince: (since) =>
+    listAlertsSince: (since, caller) =>
       alertsOf(() => {
         const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
-        const call: ListCall = { path: '/alerts', query, quota: 'alertlist', role: 'Alert.Read.All' };
-        return readList(requestIfAllowed, call, alertOf);
+        const call: ListCall = { path: '/alerts', query, quota: 'alertlist', role: 'Alert.Read.All', caller };
+        return readList(api, call, alertOf);
       }),
 
-    async listMachines(skip) {
-      const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All' };
+    async listMachines(skip, caller) {
+      const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All', caller };
       if (skip > longestList) throw endless(call);
-      const { items, next } = (await orMissing(readPage(request, call, skip))) ?? {
-        items: [],
-        next: undefined,
-      };
-      const page: MachinePage = { machines: [], unusable: [], next };
-      for (const item of items) {
+      const listed = await orMissing(readPage(api, call, skip, (item) => [item]));
+      const page: MachinePage = { machines: [], unusable: [], next: listed?.next };
+      for (const item of listed?.kept ?? []) {
         const machine = MachineReply.safeParse(item).data;
         if (machine) page.machines.push(machine);
         else page.unusable.push(AddressesReply.safeParse(item).data ?? {});
@@ -176,37 +188,30 @@ export function createAtpClient(options: {
       return page;
     },
 
-    async postAction({ machineId, type, comment, isolationType }) {
+    async postAction({ machineId, type, comment, isolationType }, caller) {
       const isIsolation = type === 'Isolate';
       const quota = isIsolation ? 'isolate' : 'unisolate';
       const path = `/machines/${encodeURIComponent(machineId)}/${quota}`;
       const json = isIsolation ? { Comment: comment, IsolationType: isolationType } : { Comment: comment };
-      const reply = await request({
-        method: 'POST',
-        path,
-        json,
-        quota,
-        role: 'Machine.Isolate',
-        priority: 'action',
-      });
-
-      const call = { ...listCall({ path }), method: 'POST' };
+      const call: AtpCall = { method: 'POST', path, json, quota, role: 'Machine.Isolate', caller };
+      const errorCall = { ...listCall({ path }), method: 'POST' };
       const expected = `the ${type} action of this machine`;
-      const action = readReply(ActionReply, reply, call, expected);
-      const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
-      if (isAnother) throw unreadable(call, reply.status, expected);
-      return action;
+      return await api.read(call, (reply) => {
+        const action = readReply(ActionReply, reply, errorCall, expected);
+        const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
+        if (isAnother) throw unreadable(errorCall, reply.status, expected);
+        return action;
+      });
     },
 
-    async cancelAction(actionId, comment) {
-      await request({
-        method: 'POST',
-        path: `/machineactions/${encodeURIComponent(actionId)}/cancel`,
-        json: { Comment: comment },
-        quota: 'cancel',
-        role: 'Machine.Isolate',
-        priority: 'action',
-      });
+    async cancelAction(actionId, comment, caller) {
+      const path = `/machineactions/${encodeURIComponent(actionId)}/cancel`;
+      const json = { Comment: comment };
+      const call: AtpCall = {
+        ...{ method: 'POST', path, json, quota: 'cancel', role: 'Machine.Isolate', caller },
+      };
+      // What came of it, only the machine's actions tell.
+      await api.read(call, () => undefined);
     },
   };
 }
@@ -226,6 +231,12 @@ function alertOf(item: unknown): Keyed<Alert>[] {
 function mayBeIsolationOrRelease(item: unknown): boolean {
   const { data } = ActionType.safeParse(item);
   return data === undefined || data.type === 'Isolate' || data.type === 'Unisolate';
+}
+
+/** Tells whether an entry names another machine than this one (lower case). */
+function isOfAnother(item: unknown, machineId: string): boolean {
+  const { data } = OfMachine.safeParse(item);
+  return data !== undefined && data.machineId !== machineId;
 }
 
 /** Each action once, in the state of its last change. */

@@ -53,7 +53,10 @@ const hints: Readonly<Record<string, string>> = {
     'No federated credential of the application names the subject of the token in atp.federatedTokenFile: compare it letter by letter.',
   700229:
     'The token in atp.federatedTokenFile is not of a kind that may stand for an application: an ID token of its issuer is needed.',
-  53003: 'A Conditional Access policy for workload identities blocks the application from this address.',
+  7000229:
+    'The tenant has no enterprise application for atp.appId: grant admin consent in its app registration (API permissions), which makes it, and check atp.tenantId.',
+  53003:
+    'A Conditional Access policy for workload identities blocks the application, by the address of this machine or by its risk: an administrator finds the policy in the sign-in log (service principal sign-ins) and can exclude the application or allow the address.',
 };
 
 /** Refusals of an assertion because of its time. */

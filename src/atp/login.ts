@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Credential } from '../config/credential.ts';
 import { ApiError, ConfigError } from '../errors.ts';
 import { backoffMs } from '../http/backoff.ts';
-import type { HttpClient, HttpResponse } from '../http/http.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 import type { Log } from '../log.ts';
 import { mapped, readReply } from '../read-reply.ts';
 import { signAssertion } from './assertion.ts';
@@ -85,7 +85,7 @@ export function createLogin(options: {
   }
 
   async function ask(proven: Record<string, string>): Promise<IssuedToken> {
-    const reply = await http.request({
+    const request: HttpRequest = {
       method: 'POST',
       path,
       form: {
@@ -96,8 +96,8 @@ export function createLogin(options: {
       },
       // The id of a signed assertion counts once: another attempt needs another assertion.
       idempotent: credential.kind !== 'certificate',
-    });
-    return readToken(reply, path);
+    };
+    return await http.read(request, (reply) => readToken(reply, path));
   }
 
   /** Takes over the time of the login service, if that is why it refuses; tells whether to try again. */

@@ -95,6 +95,9 @@ export const ActionReply = mapped(
 /** What tells an action of another kind from an isolation or a release. */
 export const ActionType = z.object({ type: z.string() });
 
+/** Whose action an entry is, of whatever kind. */
+export const OfMachine = z.object({ machineId: z.string().check(z.toLowerCase()) });
+
 export const AlertReply = mapped(
   z.object({
     severity: optionalText,

@@ -1,3 +1,4 @@
+import { isEnough, type Role } from '../atp/rights.ts';
 import { rolesOf } from '../atp/token.ts';
 import { ApiError, AuthError } from '../errors.ts';
 import { urlKeys } from '../http/dial.ts';
@@ -29,7 +30,7 @@ export async function checkMicrosoft(context: CheckContext): Promise<Line[]> {
 
 async function askDefender({ atp, config }: CheckContext): Promise<string> {
   try {
-    await atp.getMachine(nobody, 'action');
+    await atp.getMachine(nobody, { host: undefined, priority: 'action' });
   } catch (error) {
     // What Defender does not like about the id, it says only to those that it lets in.
     if (!(error instanceof ApiError && error.status === 400)) throw error;
@@ -53,20 +54,15 @@ function checkRoles(roles: readonly string[] | undefined, triggers: CheckContext
   ];
 }
 
-/** A role for reading is part of the one for writing. */
-function has(roles: readonly string[], role: string): boolean {
-  return roles.includes(role) || roles.includes(role.replace('.Read.', '.ReadWrite.'));
-}
-
-function mustHave(roles: readonly string[], role: string, neededBy: string): Line {
+function mustHave(roles: readonly string[], role: Role, neededBy: string): Line {
   const name = `role ${role}`;
-  if (has(roles, role)) return fine(name, `granted; needed by ${neededBy}`);
+  if (isEnough(roles, role)) return fine(name, `granted; needed by ${neededBy}`);
   return failure(name, new AuthError(`not in the token, but needed by ${neededBy}`), howToGrant(role));
 }
 
-function mayLack(roles: readonly string[], role: string): Line {
+function mayLack(roles: readonly string[], role: Role): Line {
   const name = `role ${role}`;
-  if (has(roles, role)) return fine(name, 'granted; for the alerts in the note');
+  if (isEnough(roles, role)) return fine(name, 'granted; for the alerts in the note');
   return warning(name, 'not in the token: the notes cannot say how many alerts there are', howToGrant(role));
 }
 

@@ -37,6 +37,8 @@ export interface Config {
     type: 'Full' | 'Selective';
     /** 0 to 1,000. */
     maxPerRun: number;
+    /** Days after which Defender lifts an isolation by itself; 0: never. */
+    endsAfterDays: number;
     match: 'ip' | 'no-conflict' | 'confirmed';
     never: NeverRules;
   };

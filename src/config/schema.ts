@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { asRead } from '../clean.ts';
 import { rangeTrouble } from './ranges.ts';
 
 const inBrackets = { error: 'expected a list in brackets' };
@@ -59,6 +60,8 @@ export const ConfigFile = section({
         }),
         'no-conflict',
       ),
+      // Longer than any isolation is known to last.
+      endsAfterDays: z._default(whole(0, 365), 7),
       never: z.prefault(
         section({
           names: patterns(),
@@ -126,7 +129,7 @@ function number(least: number, most: number) {
 /** A rule that can match nothing would protect nothing, without anybody noticing. */
 function pattern() {
   return z.string(inQuotes).check(
-    z.refine((value) => value !== '', { error: 'is empty', abort: true }),
+    z.refine((value) => asRead(value) !== '', { error: 'is empty', abort: true }),
     z.refine((value) => value === value.trim(), { error: 'expected no blanks around it', abort: true }),
   );
 }

@@ -1,6 +1,6 @@
 import type { MachineAction } from '../atp/schema.ts';
 import { cleanText } from '../clean.ts';
-import type { RequestKind } from './tags.ts';
+import type { RequestKind } from './kinds.ts';
 
 /** What the comment of a machine action says about where it came from. */
 export interface ActionComment {

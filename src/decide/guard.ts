@@ -1,9 +1,10 @@
 import { BlockList, isIP } from 'node:net';
 import type { Machine } from '../atp/schema.ts';
+import { asRead } from '../clean.ts';
 import type { Host } from '../detect/schema.ts';
-import { allNames, firstLabel } from './names.ts';
+import { allNames, firstLabel, fullName } from './names.ts';
 
-/** The rules of `isolation.never`: machines that are never isolated. Globs know `*` and `?`, without regard to case. */
+/** The rules of `isolation.never`: machines that are never isolated. Globs know `*` and `?` and are compared as a person reads them. */
 export interface NeverRules {
   names: string[];
   /** Addresses and CIDRs. */
@@ -25,11 +26,22 @@ export interface Verdict {
   why: string;
 }
 
+interface Fact {
+  /** For a person. */
+  text: string;
+  /** What the rules are tried on: the characters of a text as it is read, or the forms of an address. */
+  form: readonly string[];
+}
+
 interface Facts {
-  known: string[];
+  known: Fact[];
   /** Facts that the rule needs and that nobody gave: the rule then refuses. */
   missing: string[];
 }
+
+type Matcher = (form: readonly string[]) => boolean;
+
+const order = ['names', 'ips', 'tags', 'groups', 'osPlatforms', 'machineTags'] as const;
 
 /**
  * Tries every configured guard rail on a host and its machine, in a fixed order.
@@ -39,27 +51,27 @@ export function checkGuardRails(never: NeverRules, host: Host, machine: Machine)
   const facts: Record<keyof NeverRules, () => Facts> = {
     names: () => nameFacts(host, machine),
     ips: () => addressFacts(host, machine),
-    tags: () => ({ known: host.tags, missing: [] }),
+    tags: () => listFacts(host.tags, 'the tags of the host'),
     groups: () => listFacts(host.groups, 'the groups of the host'),
     osPlatforms: () => factOf(machine.osPlatform, "the machine's osPlatform"),
     machineTags: () => listFacts(machine.machineTags, "the machine's tags"),
   };
-  const order = ['names', 'ips', 'tags', 'groups', 'osPlatforms', 'machineTags'] as const;
   return order
     .filter((rule) => never[rule].length > 0)
-    .map((rule) => judge(rule, never[rule], facts[rule](), rule === 'ips' ? addressMatches : globMatches));
+    .map((rule) => judge(rule, never[rule], facts[rule](), rule === 'ips' ? addressMatcher : globMatcher));
 }
 
 function judge(
   rule: keyof NeverRules,
   patterns: readonly string[],
   { known, missing }: Facts,
-  matches: (pattern: string, fact: string) => boolean,
+  matcher: (pattern: string) => Matcher,
 ): Verdict {
   for (const pattern of patterns) {
-    const fact = known.find((candidate) => matches(pattern, candidate));
+    const matches = matcher(pattern);
+    const fact = known.find(({ form }) => matches(form));
     if (fact !== undefined) {
-      return { rule, refuses: true, why: `isolation.never.${rule} "${pattern}" protects ${fact}` };
+      return { rule, refuses: true, why: `isolation.never.${rule} "${pattern}" protects ${fact.text}` };
     }
   }
   if (missing.length > 0) {
@@ -72,14 +84,21 @@ function judge(
   return { rule, refuses: false, why: `isolation.never.${rule} does not apply` };
 }
 
+function textFact(text: string): Fact {
+  return { text, form: charactersOf(text) };
+}
+
+function charactersOf(text: string): string[] {
+  return Array.from(asRead(text));
+}
+
 function factOf(value: string | undefined, name: string): Facts {
-  return value === undefined || value.trim() === ''
-    ? { known: [], missing: [name] }
-    : { known: [value], missing: [] };
+  const fact = textFact(value ?? '');
+  return fact.form.length === 0 ? { known: [], missing: [name] } : { known: [fact], missing: [] };
 }
 
 function listFacts(list: string[] | undefined, name: string): Facts {
-  return list === undefined ? { known: [], missing: [name] } : { known: list, missing: [] };
+  return list === undefined ? { known: [], missing: [name] } : { known: list.map(textFact), missing: [] };
 }
 
 function nameFacts(host: Host, machine: Machine): Facts {
@@ -88,12 +107,17 @@ function nameFacts(host: Host, machine: Machine): Facts {
     listFacts(host.artifacts && allNames(host), 'the artifacts of the host'),
     factOf(machine.computerDnsName, "the machine's name"),
   ];
-  const names = parts.flatMap((part) => part.known);
+  const forms = parts.flatMap(({ known }) => known).flatMap(({ text }) => formsOfName(text));
   return {
-    // Reverse DNS ends names with a dot and Kerberos with a `$`: neither may keep a rule from the machine it names.
-    known: [...new Set(names.flatMap((name) => [name, name.trim().replace(/\.$/u, ''), firstLabel(name)]))],
+    known: [...new Set(forms)].map(textFact),
     missing: parts.flatMap((part) => part.missing),
   };
+}
+
+/** A name as it is, in full and its first label: no domain, realm, `$` or dot of the root may keep a rule from a machine. */
+function formsOfName(text: string): string[] {
+  const full = fullName(asRead(text));
+  return [text.trim(), full, firstLabel(full)];
 }
 
 function addressFacts(host: Host, machine: Machine): Facts {
@@ -102,59 +126,88 @@ function addressFacts(host: Host, machine: Machine): Facts {
     factOf(host.ip, "the host's ip"),
     factOf(machine.lastIpAddress, "the machine's lastIpAddress"),
     listFacts(
-      machine.ipAddresses?.flatMap(({ ipAddress }) =>
-        ipAddress === undefined || ipAddress === '' ? [] : [ipAddress],
-      ),
+      machine.ipAddresses?.flatMap(({ ipAddress }) => ipAddress || []),
       "the machine's ipAddresses",
     ),
   ];
-  const known = parts.flatMap((part) => part.known).map(plainAddress);
-  const unreadable = known.filter((address) => isIP(address) === 0);
+  const texts = parts.flatMap((part) => part.known).map(({ text }) => text);
+  const unreadable = texts.filter((text) => isIP(withoutZone(text)) === 0);
   return {
-    known: known.filter((address) => isIP(address) !== 0),
+    known: texts.filter((text) => isIP(withoutZone(text)) !== 0).map(addressFact),
     missing: [
       ...parts.flatMap((part) => part.missing),
-      ...unreadable.map((address) => `an address in place of "${address}"`),
+      ...unreadable.map((text) => `an address in place of "${text}"`),
     ],
   };
 }
 
+function addressFact(text: string): Fact {
+  const address = withoutZone(text);
+  const inside = ipv4Inside(address);
+  return inside === undefined
+    ? { text: address, form: [address] }
+    : { text: inside, form: [inside, address] };
+}
+
 /** An address without its zone (`fe80::1%eth0`). */
 function withoutZone(address: string): string {
-  return address.trim().replace(/%.*$/u, '');
+  return address.trim().replace(/%.*$/su, '');
 }
 
-/** An address without its zone, and an IPv4 address out of its IPv6 wrapping. */
-function plainAddress(address: string): string {
-  const bare = withoutZone(address);
-  const wrapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/iu.exec(bare)?.[1];
-  return wrapped ?? bare;
+/** First 96 bits of the IPv6 addresses that are IPv4 addresses: mapped ones (RFC 4291) and those of NAT64 (RFC 6052). */
+const wrappings = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'];
+const wrappingBits = 96;
+
+function ipv4Inside(address: string): string | undefined {
+  if (isIP(address) !== 6) return undefined;
+  // An IPv6 host of a URL comes back in hexadecimal, without leading zeros.
+  const [front = [], back = []] = new URL(`http://[${address}]`).hostname
+    .slice(1, -1)
+    .split('::')
+    .map((side) => side.split(':').filter((group) => group !== ''));
+  const zeros = Array<string>(8 - front.length - back.length).fill('0');
+  const groups = [...front, ...zeros, ...back];
+  if (!wrappings.includes(groups.slice(0, 6).join(':'))) return undefined;
+  return groups
+    .slice(6)
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 255])
+    .join('.');
 }
 
-function addressMatches(pattern: string, address: string): boolean {
-  const [base = '', bits] = pattern.split('/');
-  // A wrapped network stays wrapped: its prefix counts the bits of the wrapping.
-  const network = bits === undefined ? plainAddress(base) : withoutZone(base);
-  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
+/** Matches addresses in a range, whichever of the two is wrapped in IPv6. */
+function addressMatcher(pattern: string): Matcher {
+  const [base = '', prefix] = pattern.split('/');
+  const network = withoutZone(base);
+  const bits = Number(prefix ?? (isIP(network) === 6 ? 128 : 32));
+  const inside = ipv4Inside(network);
   const list = new BlockList();
-  if (bits === undefined) list.addAddress(network, family);
-  else list.addSubnet(network, Number(bits), family);
-  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  list.addSubnet(network, bits, familyOf(network));
+  // A range that is wider than the wrapping holds every IPv4 address.
+  if (inside !== undefined) list.addSubnet(inside, Math.max(0, bits - wrappingBits), 'ipv4');
+  return (addresses) => addresses.some((address) => list.check(address, familyOf(address)));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
+}
+
+function globMatcher(pattern: string): Matcher {
+  const glob = charactersOf(pattern);
+  return (subject) => matchesGlob(glob, subject);
 }
 
 /** Matches a glob without backtracking over more than the last star, so that no name can make it slow. */
-export function globMatches(glob: string, text: string): boolean {
-  const pattern = Array.from(glob.toLowerCase());
-  const subject = Array.from(text.toLowerCase());
+function matchesGlob(glob: readonly string[], subject: readonly string[]): boolean {
   let at = 0;
   let pos = 0;
   let star = -1;
   let resume = 0;
   while (pos < subject.length) {
-    if (pattern[at] === '*') {
+    if (glob[at] === '*') {
       star = at++;
       resume = pos;
-    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === subject[pos])) {
+    } else if (at < glob.length && (glob[at] === '?' || glob[at] === subject[pos])) {
       at++;
       pos++;
     } else if (star >= 0) {
@@ -164,11 +217,12 @@ export function globMatches(glob: string, text: string): boolean {
       return false;
     }
   }
-  while (pattern[at] === '*') at++;
-  return at === pattern.length;
+  while (glob[at] === '*') at++;
+  return at === glob.length;
 }
 
 /** The patterns of `isolation.never.groups` that no group of Detect answers to. */
 export function unknownGroups(patterns: readonly string[], groupNames: readonly string[]): string[] {
-  return patterns.filter((pattern) => !groupNames.some((name) => globMatches(pattern, name)));
+  const groups = groupNames.map(charactersOf);
+  return patterns.filter((pattern) => !groups.some(globMatcher(pattern)));
 }

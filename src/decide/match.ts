@@ -2,12 +2,13 @@ import type { Machine } from '../atp/schema.ts';
 import type { Host } from '../detect/schema.ts';
 import {
   decisiveNames,
-  firstLabel,
   hostMacs,
-  isHollowName,
-  namesAgree,
+  keyOfName,
+  keysOfMachineName,
   normalMac,
   supportingNames,
+  tellingName,
+  type HostName,
 } from './names.ts';
 
 export type AddressEvidence = 'confirmed' | 'ip only' | 'conflict';
@@ -27,33 +28,78 @@ export type Match =
   | { kind: 'none' }
   | { kind: 'ambiguous'; machines: Machine[] };
 
-/** Weighs one machine, found by the host's address, against what Detect knows of the host. */
-export function weigh(host: Host, machine: Machine): Finding {
-  const machineName = machine.computerDnsName ?? '';
-  const label = isHollowName(machineName) ? undefined : firstLabel(machineName);
+const noMacs: ReadonlySet<string> = new Set();
+
+/** What Detect knows of a host, ready to be compared with any number of machines. */
+interface Identity {
+  /** The host's names by the key under which a machine's name agrees. */
+  names: ReadonlyMap<string, HostName>;
+  macs: ReadonlySet<string>;
+  /** The names that contradict another one, for a person; nothing where there are none. */
+  knownAs: string | undefined;
+}
+
+function identityOf(host: Host): Identity {
   const decisive = decisiveNames(host);
+  const names = [...decisive, ...supportingNames(host)];
+  const known = [...new Set(decisive.map((name) => `${name.text} (${name.source})`))].slice(0, 3);
+  return {
+    // The first name of a key is the one that is told: of equal keys, a map keeps the last.
+    names: new Map(names.toReversed().map((name) => [keyOfName(name), name])),
+    macs: new Set(hostMacs(host)),
+    knownAs: known.length > 0 ? `Detect knows this host as ${known.join(', ')}` : undefined,
+  };
+}
 
-  if (label !== undefined) {
-    const agreeing = [...decisive, ...supportingNames(host)].find((name) => namesAgree(name, label));
-    if (agreeing) return { evidence: 'confirmed', because: `name ${agreeing.text} (${agreeing.source})` };
+/**
+ * Weighs one machine, found by the host's address, against what Detect knows of the host.
+ * @param sharedMacs MAC addresses that do not count: those of {@link macsOfSeveral}
+ */
+export function weigh(host: Host, machine: Machine, sharedMacs: ReadonlySet<string> = noMacs): Finding {
+  return compare(identityOf(host), machine, [sharedMacs]);
+}
+
+function compare(
+  { names, macs, knownAs }: Identity,
+  machine: Machine,
+  shared: readonly ReadonlySet<string>[],
+): Finding {
+  const keys = keysOfMachineName(machine.computerDnsName ?? '');
+  const agreeing = keys.flatMap((key) => names.get(key) ?? [])[0];
+  if (agreeing) return { evidence: 'confirmed', because: `name ${agreeing.text} (${agreeing.source})` };
+
+  const isShared = (mac: string) => shared.some((several) => several.has(mac));
+  const commonMac = macsOf(machine).find((mac) => macs.has(mac) && !isShared(mac));
+  const isContradicted = keys.length > 0 && knownAs !== undefined;
+  if (commonMac === undefined) {
+    return isContradicted
+      ? { evidence: 'conflict', because: knownAs }
+      : { evidence: 'ip only', because: 'no name to compare and no MAC address in common' };
   }
+  return isContradicted
+    ? { evidence: 'ip only', because: `MAC address ${commonMac} is common to both, but ${knownAs}` }
+    : { evidence: 'confirmed', because: `MAC address ${commonMac}` };
+}
 
-  const macs = new Set((machine.ipAddresses ?? []).flatMap((address) => normalMac(address.macAddress) ?? []));
-  const commonMac = hostMacs(host).find((mac) => macs.has(mac));
-  const contradicting = label === undefined ? [] : decisive;
-  if (contradicting.length === 0) {
-    return commonMac === undefined
-      ? { evidence: 'ip only', because: 'no name to compare and no MAC address in common' }
-      : { evidence: 'confirmed', because: `MAC address ${commonMac}` };
+function macsOf({ ipAddresses = [] }: Machine): string[] {
+  return ipAddresses.flatMap(({ macAddress }) => normalMac(macAddress) ?? []);
+}
+
+/**
+ * The MAC addresses that more than one machine has: of docking stations, virtual adapters, copied images.
+ * Records with one id count as one machine, and so do the records of one device: a merged one and its heir, an old one
+ * of the same name.
+ */
+export function macsOfSeveral(machines: Iterable<Machine>): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const records of devicesAmong(unmerged(machines))) {
+    for (const mac of new Set(records.flatMap(macsOf))) {
+      if (seen.has(mac)) shared.add(mac);
+      seen.add(mac);
+    }
   }
-
-  const known = [...new Set(contradicting.map((name) => `${name.text} (${name.source})`))]
-    .slice(0, 3)
-    .join(', ');
-  const otherName = `Detect knows this host as ${known}`;
-  return commonMac === undefined
-    ? { evidence: 'conflict', because: otherName }
-    : { evidence: 'ip only', because: `MAC address ${commonMac} is common to both, but ${otherName}` };
+  return shared;
 }
 
 /** Tells whether evidence is as sure as `isolation.match` demands. */
@@ -64,13 +110,20 @@ export function isSureEnough(evidence: Evidence, policy: MatchPolicy): boolean {
 
 /**
  * Chooses the machine among those that Defender saw with the host's address.
- * @param confirmedOnly candidates of an earlier time than the host's own count only when confirmed
+ * @param options `confirmedOnly`: candidates of an earlier time than the host's own count only when confirmed;
+ *   `sharedMacs`: MAC addresses that do not count, beside those that several of the found machines have
  */
-export function chooseMachine(host: Host, found: readonly Machine[], confirmedOnly = false): Match {
-  const candidates = oneRecordPerDevice(countable(found)).map((machine) => ({
-    machine,
-    finding: weigh(host, machine),
-  }));
+export function chooseMachine(
+  host: Host,
+  found: readonly Machine[],
+  options: { confirmedOnly?: boolean; sharedMacs?: ReadonlySet<string> } = {},
+): Match {
+  const { confirmedOnly = false, sharedMacs = noMacs } = options;
+  const identity = identityOf(host);
+  const shared = [sharedMacs, macsOfSeveral(found)];
+  const candidates = devicesAmong(countable(found))
+    .map(recordThatCounts)
+    .map((machine) => ({ machine, finding: compare(identity, machine, shared) }));
   const confirmed = candidates.filter(({ finding }) => finding.evidence === 'confirmed');
   const remaining = confirmedOnly ? confirmed : candidates;
 
@@ -81,30 +134,42 @@ export function chooseMachine(host: Host, found: readonly Machine[], confirmedOn
 }
 
 function countable(machines: readonly Machine[]): Machine[] {
-  const distinct = [...new Map(machines.map((machine) => [machine.id, machine])).values()];
   // Records in Microsoft's own samples lack the status; only a status that says otherwise rules a machine out.
-  const live = distinct.filter(
-    ({ mergedIntoMachineId, onboardingStatus }) =>
-      mergedIntoMachineId === undefined && (onboardingStatus ?? 'onboarded').toLowerCase() === 'onboarded',
+  const live = unmerged(machines).filter(
+    ({ onboardingStatus }) => (onboardingStatus ?? 'onboarded').toLowerCase() === 'onboarded',
   );
   const included = live.filter((machine) => !machine.isExcluded);
   return included.length > 0 ? included : live;
 }
 
-/** A reinstalled device leaves its old record behind, Inactive, under the same name. */
-function oneRecordPerDevice(machines: readonly Machine[]): Machine[] {
-  const byName = new Map<string, Machine[]>();
+/** One record of each id, the later one, without those that were merged into another. */
+function unmerged(machines: Iterable<Machine>): Machine[] {
+  const byId = new Map(Array.from(machines, (machine) => [machine.id, machine]));
+  return [...byId.values()].filter(({ mergedIntoMachineId }) => mergedIntoMachineId === undefined);
+}
+
+/** A device and its records. */
+type Records = [Machine, ...Machine[]];
+
+/** Groups records by device: a reinstalled one leaves its old record behind, Inactive, under the same name. */
+function devicesAmong(machines: readonly Machine[]): Records[] {
+  const byName = new Map<string, Records>();
   for (const machine of machines) {
-    const name = (machine.computerDnsName ?? '').trim().toLowerCase();
-    const key = isHollowName(name) ? `id ${machine.id}` : `name ${name}`;
-    byName.set(key, [...(byName.get(key) ?? []), machine]);
+    const name = tellingName(machine.computerDnsName ?? '');
+    const key = name === undefined ? `id ${machine.id}` : `name ${name}`;
+    const records = byName.get(key);
+    if (records) records.push(machine);
+    else byName.set(key, [machine]);
   }
-  return [...byName.values()].flatMap((records) => {
-    const active = records.filter(isActive);
-    if (active.length > 1) return records;
-    const newest = [...records].sort((one, other) => (other.lastSeen ?? 0) - (one.lastSeen ?? 0))[0];
-    return active[0] ?? newest ?? [];
-  });
+  return [...byName.values()].flatMap((records) =>
+    records.filter(isActive).length > 1 ? records.map((record): Records => [record]) : [records],
+  );
+}
+
+/** The Active record of a device, else the newest. */
+function recordThatCounts(records: Records): Machine {
+  const newest = records.reduce((one, other) => ((other.lastSeen ?? 0) > (one.lastSeen ?? 0) ? other : one));
+  return records.find(isActive) ?? newest;
 }
 
 function isActive(machine: Machine): boolean {

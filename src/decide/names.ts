@@ -3,7 +3,7 @@ import type { Artifact, Host } from '../detect/schema.ts';
 
 /** A name of a host, with where Detect has it from. */
 export interface HostName {
-  /** First label, lower case, without a trailing `$`. */
+  /** First label of its full name, lower case. */
   label: string;
   /** As Detect prints it. */
   text: string;
@@ -12,31 +12,55 @@ export interface HostName {
 
 /** Artifacts whose names can confirm a machine and contradict one. */
 const decisiveSources = ['dhcp', 'kerberos', 'netbios', 'dns', 'windows_defender_name'];
-/** NetBIOS keeps 15 characters of a name (its 16th is the service type). */
-const netbiosLength = 15;
-const nameOfIpv4 = /^ip[-_ ]?\d{1,3}(?:[.-]\d{1,3}){3}(?:\.|$)/iu;
-const nameOfIpv6 = /^ip[-_ ]([0-9a-f:-]+)(?:\.|$)/iu;
+/** NetBIOS keeps 15 characters of a name (its 16th is the service type), and so does a computer account. */
+const shortLength = 15;
 
-/** Tells whether a name says nothing about who somebody is: empty, `localhost`, or made of an address. */
-export function isHollowName(name: string): boolean {
-  const trimmed = name.trim();
-  const label = firstLabel(trimmed);
-  return label === '' || label === 'localhost' || isIP(trimmed) !== 0 || isNameOfAddress(trimmed);
+/** Words that DHCP servers, VPN gateways, clouds and Detect put before an address to make a name of it. */
+const addressWords = 'ip|ipv4|ipv6|addr|dhcp|dyn|dynamic|static|host|client|pool|vpn|ppp|nat|ec2';
+const nameOfIpv4 = new RegExp(`^(?:(?:${addressWords})[-_. ]?)?(\\d{1,3}(?:[-_.]\\d{1,3}){3})(?:\\.|$)`, 'u');
+const nameOfIpv6 = new RegExp(`^(?:${addressWords})[-_ ]([0-9a-f:-]+)(?:\\.|$)`, 'u');
+const addressZone = /(?:^|\.)(?:in-addr\.arpa|ip6\.arpa|ipv6-literal\.net)$/u;
+
+/**
+ * A computer's full name in lower case and in one Unicode form, as directories write it: without `DOMAIN\`, a service
+ * prefix such as `host/`, `@REALM`, the dot of the DNS root and the `$` of an account.
+ */
+export function fullName(text: string): string {
+  return text
+    .toLowerCase()
+    .normalize('NFC')
+    .replace(/@.*$/su, '')
+    .replace(/^.*\\/su, '')
+    .replace(/^\s*[a-z][\w-]*\/([^/]*).*$/su, '$1')
+    .trim()
+    .replace(/\.$/u, '')
+    .replace(/\$(?=\.|$)/u, '');
 }
 
-/** `IP-10.1.2.3`, as Detect calls a host without a name, or `ip-10-1-2-3.…`, as clouds do; not `IPC-01-02`. */
+/** First label of a full name. */
+export function firstLabel(fullName: string): string {
+  return fullName.split('.', 1)[0] ?? '';
+}
+
+/** The full name, unless it says nothing about who somebody is: empty, `localhost`, or made of an address. */
+export function tellingName(text: string): string | undefined {
+  const name = fullName(text);
+  const label = firstLabel(name);
+  const isHollow = label === '' || label === 'localhost' || isIP(name) !== 0 || isNameOfAddress(name);
+  return isHollow ? undefined : name;
+}
+
+/** `IP-10.1.2.3`, as Detect calls a host without a name, `ip-10-1-2-3.…`, as clouds do; not `IPC-01-02`. */
 function isNameOfAddress(name: string): boolean {
+  const octets = nameOfIpv4.exec(name)?.[1]?.split(/[-_.]/u) ?? [];
+  if (octets.length > 0 && octets.every((octet) => Number(octet) < 256)) return true;
   const digits = nameOfIpv6.exec(name)?.[1] ?? '';
-  return nameOfIpv4.test(name) || isIP(digits.replaceAll('-', ':')) === 6;
-}
-
-/** First label of a name, lower case, without the `$` that Kerberos puts behind a computer's account. */
-export function firstLabel(name: string): string {
-  return (name.trim().split('.')[0] ?? '').replace(/\$$/u, '').toLowerCase();
+  return isIP(digits.replaceAll('-', ':')) === 6 || addressZone.test(name);
 }
 
 function hostName(source: string, text: string): HostName[] {
-  return isHollowName(text) ? [] : [{ label: firstLabel(text), text: text.trim(), source }];
+  const name = tellingName(text);
+  return name === undefined ? [] : [{ label: firstLabel(name), text: text.trim(), source }];
 }
 
 function artifactsOf(host: Host, types: readonly string[]): Artifact[] {
@@ -62,44 +86,61 @@ export function allNames(host: Host): string[] {
   return [...(host.name === undefined ? [] : [host.name]), ...artifacts].filter((name) => name.trim() !== '');
 }
 
-/** Tells whether a host's name is the machine's, by first label; NetBIOS names on their 15 characters. */
-export function namesAgree(name: HostName, machineLabel: string): boolean {
-  if (name.source === 'netbios')
-    return name.label.slice(0, netbiosLength) === machineLabel.slice(0, netbiosLength);
-  return name.label === machineLabel;
-}
-
 /** Keys of which a host and a machine have at least one in common wherever a name or a MAC address confirms the one to be the other. */
 export function keysOfHost(host: Host): string[] {
-  const names = [...decisiveNames(host), ...supportingNames(host)].map(({ source, label }) =>
-    source === 'netbios' ? netbiosKey(label) : nameKey(label),
-  );
-  return [...names, ...hostMacs(host).map(macKey)];
+  const names = [...decisiveNames(host), ...supportingNames(host)];
+  return [...names.map(keyOfName), ...hostMacs(host).map(macKey)];
 }
 
 /** The same of a machine, by its name and the MAC addresses of its interfaces. */
 export function keysOfMachine(name: string, macs: readonly (string | undefined)[]): string[] {
+  return [...keysOfMachineName(name), ...macs.flatMap((mac) => normalMac(mac) ?? []).map(macKey)];
+}
+
+/** Key of a host's name, which is among those of {@link keysOfMachineName} exactly when the two names agree. */
+export function keyOfName(name: HostName): string {
+  return name.source === 'netbios' || isFullAccount(name) ? shortKey(name.label) : nameKey(name.label);
+}
+
+/** A computer account as long as one can be, which may be the beginning of a longer name; a DNS name in a ticket is not cut. */
+function isFullAccount({ source, label, text }: HostName): boolean {
+  return source === 'kerberos' && Array.from(label).length === shortLength && fullName(text) === label;
+}
+
+/** Keys of a machine's name: in full and cut as NetBIOS does; none for a hollow name. */
+export function keysOfMachineName(text: string): string[] {
+  const name = tellingName(text);
+  if (name === undefined) return [];
   const label = firstLabel(name);
-  const names = isHollowName(name) ? [] : [nameKey(label), netbiosKey(label)];
-  return [...names, ...macs.flatMap((mac) => normalMac(mac) ?? []).map(macKey)];
+  return [nameKey(label), shortKey(label)];
 }
 
 function nameKey(label: string): string {
   return `name ${label}`;
 }
 
-function netbiosKey(label: string): string {
-  return `netbios ${label.slice(0, netbiosLength)}`;
+function shortKey(label: string): string {
+  return `netbios ${Array.from(label).slice(0, shortLength).join('')}`;
 }
 
 function macKey(mac: string): string {
   return `mac ${mac}`;
 }
 
-/** A MAC address as twelve lower-case hexadecimal digits; nothing for null, zero and unreadable ones. */
+/** Twelve hexadecimal digits as the two services and network gear write them; not any text that holds so many. */
+const macForm =
+  /^(?:[\da-f]{12}|[\da-f]{2}([:-])(?:[\da-f]{2}\1){4}[\da-f]{2}|[\da-f]{4}([.:-])[\da-f]{4}\2[\da-f]{4})$/u;
+/** Nobody's, or every client's: zeros, tunnels of Teredo and ISATAP, adapters of Cisco AnyConnect and GlobalProtect. */
+const commonMacs = new Set(['000000000000', '0000000000e0', '00059a3c7a00', '025041000001']);
+
+/** A MAC address as twelve lower-case hexadecimal digits; nothing for unreadable ones and for those that are no machine's own. */
 export function normalMac(mac: string | undefined): string | undefined {
-  const digits = (mac ?? '').replaceAll(/[^0-9a-f]/giu, '').toLowerCase();
-  return digits.length === 12 && !/^0+$/u.test(digits) ? digits : undefined;
+  const text = (mac ?? '').trim().toLowerCase();
+  if (!macForm.test(text)) return undefined;
+  const digits = text.replaceAll(/[.:-]/gu, '');
+  // An odd first octet is a group's address: multicast and broadcast.
+  const isOfGroup = Number.parseInt(digits.slice(0, 2), 16) % 2 === 1;
+  return isOfGroup || commonMacs.has(digits) ? undefined : digits;
 }
 
 /** The MAC addresses that Detect knows of a host. */

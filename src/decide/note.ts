@@ -1,4 +1,5 @@
-import { minuteOf, minuteText } from './tags.ts';
+import { kinds, type RequestKind } from './kinds.ts';
+import { isEndStatus, minuteOf, minuteText } from './tags.ts';
 
 /** First line of the program's own note, by which it is found again. */
 export const noteTitle = '## Microsoft Defender for Endpoint (atp)';
@@ -9,12 +10,18 @@ export const maxNoteLength = 8_000;
 
 const keptEntries = 10;
 const actionsTitle = '**Actions**';
+const waitingStart = '- Waiting: ';
 /** Its `&` tells whether this Detect hands notes out HTML-escaped, as it does on old API versions: every note has the line. */
 const alertsLabel = 'Alerts & severity';
 const alertsStart = `- **${alertsLabel}:** `;
 const alertsLineForm = /^- \*\*Alerts (&|&amp;) severity:\*\* /mu;
 const factLabels = ['Machine', 'Matched', alertsLabel, 'Portal'] as const;
-const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*?)(?:: ([A-Za-z]+), action ([0-9A-Za-z-]+))?$/u;
+const entryForm = /^- (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC: (.*)$/su;
+/** How a line about an action ends: its state, when an isolation ends by itself, its id. */
+const actionForm =
+  /: ([A-Za-z]+)(?: until (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC)?, action ([0-9A-Za-z-]{1,64})$/u;
+/** Longer than any such end: only so much of a line is looked at. */
+const longestActionEnd = 180;
 const endForm = /^_Kept up to date by atp\. Add your own text below this line\._/mu;
 const sameEventMs = 3_600_000;
 
@@ -24,7 +31,14 @@ export interface NoteEntry {
   time: number;
   what: string;
   /** The machine action and its state, where there is one. */
-  action?: { id: string; status: string } | undefined;
+  action?: NoteAction | undefined;
+}
+
+export interface NoteAction {
+  id: string;
+  status: string;
+  /** When Defender lifts an isolation by itself, as the history tags print a time. */
+  until?: string | undefined;
 }
 
 /** What an enrichment found; one line each. */
@@ -38,9 +52,11 @@ export interface NoteFacts {
 /** The program's note, taken apart. */
 export interface NoteParts {
   /** The lines about the machine, as they stand in the note. */
-  facts: string[];
+  facts: readonly string[];
+  /** What a person has to do before a request can be met. */
+  waiting?: string | undefined;
   /** Newest first. */
-  entries: NoteEntry[];
+  entries: readonly NoteEntry[];
   /** What people wrote: everything behind the last line of the program's part, to the letter. */
   theirs: string;
 }
@@ -61,24 +77,34 @@ export function parseNote(text: string): NoteParts {
   const end = endForm.exec(plain);
   const below = end ? plain.slice(end.index + end[0].length) : '';
   const ownLines = (end ? plain.slice(0, end.index) : plain).trim().split(/\r?\n/u).slice(1);
-  const parts: NoteParts = { facts: [], entries: [], theirs: '' };
-  const strangers: string[] = [];
-  for (const line of ownLines) {
-    const entry = parseEntry(line);
-    if (entry) parts.entries.push(entry);
-    else if (factLabels.some((label) => line.startsWith(`- **${label}:** `))) parts.facts.push(line);
-    else if (line.trim() !== '' && line.trim() !== actionsTitle) strangers.push(line);
-  }
-  parts.theirs = (strangers.length > 0 ? `\n\n${strangers.join('\n')}` : '') + below;
-  return parts;
+  const isFact = (line: string) => factLabels.some((label) => line.startsWith(`- **${label}:** `));
+  const isKnown = (line: string) =>
+    isFact(line) || line.startsWith(waitingStart) || line === actionsTitle || parseEntry(line) !== undefined;
+  const strangers = ownLines.filter((line) => line.trim() !== '' && !isKnown(line.trimEnd()));
+  return {
+    facts: ownLines.filter(isFact),
+    waiting: ownLines.find((line) => line.startsWith(waitingStart))?.slice(waitingStart.length),
+    entries: ownLines.flatMap((line) => parseEntry(line) ?? []),
+    theirs: (strangers.length > 0 ? `\n\n${strangers.join('\n')}` : '') + below,
+  };
 }
 
 function parseEntry(line: string): NoteEntry | undefined {
-  const [, minute, what, status, id] = entryForm.exec(line) ?? [];
-  if (minute === undefined || what === undefined) return undefined;
+  const [, minute, text] = entryForm.exec(line) ?? [];
+  if (minute === undefined || text === undefined) return undefined;
   const time = Date.parse(`${minute.replace(' ', 'T')}:00Z`);
   if (Number.isNaN(time)) return undefined;
-  return status !== undefined && id !== undefined ? { time, what, action: { id, status } } : { time, what };
+  const end = text.slice(-longestActionEnd);
+  const [tail = '', status, until, id] = actionForm.exec(end) ?? [];
+  if (status === undefined || id === undefined) return { time, what: text };
+  const what = text.slice(0, text.length - tail.length);
+  return { time, what, action: until === undefined ? { id, status } : { id, status, until } };
+}
+
+/** Words that end like a line about an action would be read as one. */
+function unlikeAnAction(what: string): string {
+  const tail = actionForm.exec(what.slice(-longestActionEnd))?.[0];
+  return tail === undefined ? what : `${what.slice(0, what.length - tail.length)} ${tail.slice(2)}`;
 }
 
 function unescapeIfEscaped(text: string): string {
@@ -97,6 +123,16 @@ function unescapeIfEscaped(text: string): string {
     /&(amp|lt|gt|quot|#39|#x27);/gu,
     (entity, name: string) => characters[name] ?? entity,
   );
+}
+
+/** The waiting line of a request; tags and Defender's words stand in it as code. */
+export function waitingLine(kind: RequestKind, trigger: string, what: string): string {
+  return `${kinds[kind].noun} for tag ${code(trigger)}: ${what}`;
+}
+
+/** Tells whether the request of a waiting line may still be on a host with these tags. */
+export function isStillAsked(waiting: string, tags: readonly string[]): boolean {
+  return tags.some((tag) => waiting.includes(` for tag ${code(tag)}: `));
 }
 
 /** The lines about a machine as the note shows them. */
@@ -128,7 +164,7 @@ export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteE
   const known = entries.find((other) =>
     entry.action ? other.action?.id === entry.action.id : isSameEvent(other, entries, entry),
   );
-  if (!known) return [{ ...entry, time: minuteOf(entry.time) }, ...entries];
+  if (!known) return [{ ...entry, what: unlikeAnAction(entry.what), time: minuteOf(entry.time) }, ...entries];
   return entries.map((other) =>
     other === known && entry.action ? { ...other, action: entry.action } : other,
   );
@@ -142,7 +178,7 @@ function isSameEvent(
 ): boolean {
   return (
     noted.action === undefined &&
-    noted.what === event.what &&
+    noted.what === unlikeAnAction(event.what) &&
     Math.abs(event.time - noted.time) < sameEventMs &&
     entries.every((other) => other.action === undefined || other.time <= noted.time)
   );
@@ -155,16 +191,17 @@ export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: nu
 }
 
 /** Gives every action among the entries the state that Defender records for it. */
-export function syncEntries(
-  entries: readonly NoteEntry[],
-  record: readonly { id: string | null; status: string }[],
-): NoteEntry[] {
+export function syncEntries(entries: readonly NoteEntry[], record: readonly NoteAction[]): NoteEntry[] {
+  const states = new Map(record.map((action) => [action.id, action]));
   return entries.map((entry) => {
-    const recorded = record.find((action) => action.id === entry.action?.id);
-    return recorded && entry.action
-      ? { ...entry, action: { id: entry.action.id, status: recorded.status } }
-      : entry;
+    const action = states.get(entry.action?.id ?? '');
+    return action ? { ...entry, action } : entry;
   });
+}
+
+/** Ids of the actions whose end is told. */
+export function endsToldIn(entries: readonly NoteEntry[]): string[] {
+  return entries.flatMap(({ action }) => (action && isEndStatus(action.status) ? action.id : []));
 }
 
 /** The note's text, with the oldest entries left out where it would grow too long; nothing when even that is too long. */
@@ -173,7 +210,8 @@ export function renderNote(parts: NoteParts): string | undefined {
   const isAsked = parts.facts.some((line) => line.startsWith(alertsStart));
   const facts = isAsked ? parts.facts : [...parts.facts, `${alertsStart}not asked`];
   for (let kept = entries.length; kept >= 0; kept--) {
-    const lines = entries.slice(0, kept).map(entryLine);
+    const waiting = parts.waiting === undefined ? [] : [`${waitingStart}${parts.waiting}`];
+    const lines = [...waiting, ...entries.slice(0, kept).map(entryLine)];
     const text = [
       noteTitle,
       '',
@@ -188,7 +226,13 @@ export function renderNote(parts: NoteParts): string | undefined {
 }
 
 function entryLine({ time, what, action }: NoteEntry): string {
-  return `- ${minuteText(time)} UTC: ${what}${action ? `: ${action.status}, action ${action.id}` : ''}`;
+  return `- ${minuteText(time)} UTC: ${what}${action ? actionEnd(action) : ''}`;
+}
+
+function actionEnd({ id, status, until }: NoteAction): string {
+  // What was never in force ends at no time.
+  const isRunning = until !== undefined && (status === 'Succeeded' || !isEndStatus(status));
+  return `: ${status}${isRunning ? ` until ${until} UTC` : ''}, action ${id}`;
 }
 
 /** Tells whether two texts of a note are the same, whatever Detect does to line ends, blanks at the end and HTML characters. */

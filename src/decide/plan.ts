@@ -1,266 +1,268 @@
-import type { Alert, MachineAction } from '../atp/schema.ts';
+import type { Machine } from '../atp/schema.ts';
 import type { Host } from '../detect/schema.ts';
 import { ExitCode } from '../errors.ts';
-import type { Owner } from './comment.ts';
+import { answeredBy, decide, type Decision, type Judged } from './answer.ts';
+import type { Case } from './case.ts';
 import { checkGuardRails, type NeverRules, type Verdict } from './guard.ts';
+import { requestKinds, type RequestKind } from './kinds.ts';
+import { lastSucceeded, type MachineRecord } from './machine-state.ts';
 import { chooseMachine, isSureEnough, weigh, type MatchPolicy } from './match.ts';
-import type { MachineRecord } from './record.ts';
-import { decideRequest, ownAnswer, type Decision } from './request.ts';
-import { machineIdOf, nameOf, type Resolution } from './resolution.ts';
-import { isHeld, isUnfinished, readTags, type RequestKind, type TagState } from './tags.ts';
+import { isById, machineIdOf, nameOf } from './resolution.ts';
+import { isHeld, isUnfinished, readTags } from './tags.ts';
 
-/** Defender's record of a machine, or why it could not be read: its state is then unknown. */
-export type RecordRead = { record: MachineRecord } | { unreadable: string };
-
-/** Everything that was read about a host before anything is decided. */
-export interface Look {
-  /** The host as the search found it. */
-  host: Host;
-  /** Its tags, read afresh. */
-  tags: string[];
-  resolution: Resolution;
-  record: RecordRead;
-  /** Ids under which Defender keeps the machine's actions: its own, and those of records merged into it. */
-  machineIds: string[];
-  /** A release that Defender's record shows and the tags do not know of; the host then went by its address. */
-  corrected?: MachineAction | undefined;
-  alerts?: Alert[] | 'unknown' | undefined;
-  /** What other hosts of the machine say of actions that have not ended: Defender may not list them yet. */
-  others?: TagState[] | undefined;
-}
-
-/** What the plan rests on beside the looks. */
+/** What plans rest on beside the cases. */
 export interface Rules {
   brain: string;
   match: MatchPolicy;
   never: NeverRules;
   /** Set when the exclusion groups could not be verified: no isolation is done. */
-  groupsProblem?: { reason: string; exitCode: ExitCode } | undefined;
+  groupsProblem?: { reason: string; exitCode: ExitCode; waiting?: string | undefined } | undefined;
   maxPerRun: number;
+  /** After so many milliseconds Defender lifts an isolation by itself; 0: never. */
+  endsAfterMs: number;
 }
 
-/** What shall be done about a host's block or unblock tag. */
-export type RequestPlan = { verdicts: Verdict[] } & (
+/** What is to be done about a host's block or unblock tag. */
+export type Plan = { verdicts: readonly Verdict[] } & (
   | { kind: 'go'; decision: Decision }
   | { kind: 'refuse'; reason: string }
-  | { kind: 'defer'; reason: string; exitCode: ExitCode }
+  | { kind: 'defer'; reason: string; exitCode: ExitCode; waiting?: string | undefined }
   | { kind: 'conflict'; reason: string }
 );
 
-/** Plans one request by itself, from what was read about the host. */
-export function judgeRequest(request: RequestKind, look: Look, rules: Rules, now: number): RequestPlan {
-  const { resolution, host } = look;
-  if ('unreadable' in look.record) {
-    const reason = `the machine's actions could not be read, so its state is unknown (${look.record.unreadable})`;
-    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: [] };
-  }
-  if (resolution.kind === 'none' || resolution.kind === 'ambiguous') {
-    // The machine that the host was held for is released already; its address need not lead anywhere.
-    if (request === 'release' && look.corrected) {
-      return { kind: 'go', decision: { kind: 'nothing in force' }, verdicts: [] };
-    }
-    return refuse(resolution.kind === 'none' ? `no machine: ${resolution.why}` : resolution.why);
-  }
-
-  const { record } = look.record;
-  const context = requestContext(request, look, rules, now);
-  const answer = ownAnswer(request, record, context);
-  if (answer) return { kind: 'go', decision: { kind: 'answered', action: answer }, verdicts: [] };
-
-  const unsure = tooUnsure(request, look, rules);
-  if (unsure !== undefined) return refuse(unsure);
-  if (request === 'release')
-    return { kind: 'go', decision: decideRequest(request, record, context), verdicts: [] };
-
-  if (rules.groupsProblem) return { kind: 'defer', ...rules.groupsProblem, verdicts: [] };
-  const verdicts =
-    resolution.kind === 'machine'
-      ? checkGuardRails(rules.never, { ...host, tags: look.tags }, resolution.machine)
-      : [];
-  const biting = verdicts.filter((verdict) => verdict.refuses);
-  if (biting.length > 0) return { kind: 'refuse', reason: biting.map(({ why }) => why).join('; '), verdicts };
-
-  const decision = decideRequest(request, record, context);
-  if (resolution.kind === 'gone' && decision.kind !== 'adopt' && decision.kind !== 'defer') {
-    return refuse(`no machine: Defender no longer has the record of machine ${resolution.machineId}`);
-  }
-  return { kind: 'go', decision, verdicts };
-}
-
-function refuse(reason: string): RequestPlan {
-  return { kind: 'refuse', reason, verdicts: [] };
-}
-
-/** What a host's tags say to a request, and those of other hosts of its machine, beside Defender's record. */
-export function requestContext(request: RequestKind, look: Look, { brain }: Rules, now: number) {
-  const state = readTags(look.tags);
-  const owner: Owner = { brain, hostId: look.host.id };
-  const others = look.others ?? [];
-  const openOfOthers = (kind: RequestKind) =>
-    others.filter((other) => isUnfinished(other, kind)).map((other) => other.newest[kind]);
+/** What a request is judged by: the host's own tags, those of other hosts of its machine, and the journal. */
+export function judgedOf(one: Case, rules: Rules, now: number): Judged {
+  const { witnesses } = one;
+  const tags = readTags(one.tags, now);
+  const openOf = (kind: RequestKind) =>
+    witnesses.others
+      .filter((other) => isUnfinished(other, kind))
+      .flatMap((other) => other.times[kind].slice(0, 1));
+  const isHeldHere = one.held !== undefined;
+  const openRelease = isUnfinished(tags, 'release') ? tags.times.release.slice(0, 1) : [];
   return {
-    owner,
-    newestOfKind: state.newest[request],
-    unfinished: isUnfinished(state, request),
-    openRelease: latest([
-      isUnfinished(state, 'release') ? state.newest.release : undefined,
-      ...openOfOthers('release'),
-    ]),
-    newestBlock: latest([state.newest.isolate, ...openOfOthers('isolate')]),
-    held:
-      (isHeld(state) && look.corrected === undefined) ||
-      others.some((other) => isUnfinished(other, 'isolate')),
+    owner: { brain: rules.brain, hostId: one.host.id },
+    tags,
+    told: {
+      held: isHeldHere || witnesses.others.some((other) => isUnfinished(other, 'isolate')),
+      block: latest([...(isHeldHere ? tags.times.isolate.slice(0, 1) : []), ...openOf('isolate')]),
+      openRelease: latest([...openRelease, ...openOf('release')]),
+      unanswered: witnesses.unanswered,
+    },
+    toldEnds: one.toldEnds,
+    isNamedOnly: one.found !== undefined && isById(one.found),
+    endsAfterMs: rules.endsAfterMs,
     now,
   };
 }
 
-function latest(times: readonly (number | undefined)[]): number | undefined {
-  const known = times.filter((time) => time !== undefined);
-  return known.length > 0 ? Math.max(...known) : undefined;
+function latest(times: readonly number[]): number | undefined {
+  return times.length > 0 ? Math.max(...times) : undefined;
 }
 
-/** What the tags of other hosts say that name one of these machine ids; of the hosts whose action has not ended. */
-export function othersUnfinished(
-  hostId: number,
-  machineIds: readonly string[],
-  unfinished: readonly { hostId: number; state: TagState }[],
-): TagState[] {
-  return unfinished
-    .filter((other) => other.hostId !== hostId)
-    .filter(({ state }) => state.ids.some((id) => machineIds.includes(id)))
-    .map(({ state }) => state);
+/** Plans one request by itself, from what was read about the host. */
+export function judge(request: RequestKind, one: Case, rules: Rules, now: number): Plan {
+  const { found, host } = one;
+  if (one.ended) return defer(one.ended.detail, one.ended.exitCode);
+  if ('unreadable' in one.record)
+    return defer(
+      `the machine's actions could not be read, so its state is unknown (${one.record.unreadable})`,
+    );
+  if (found === undefined) return defer('its machine was not looked for');
+  if (found.kind === 'none') return refuse(`no machine: ${found.why}`);
+  if (found.kind === 'ambiguous') return refuse(found.why);
+
+  const { record } = one.record;
+  const judged = judgedOf(one, rules, now);
+  const decision = decideFor(request, one, record, judged);
+  if (answeredBy(request, record, judged)) return { kind: 'go', decision, verdicts: [] };
+
+  const unsure = tooUnsure(request, one, rules);
+  if (unsure !== undefined) return refuse(unsure);
+  if (request === 'release') return { kind: 'go', decision, verdicts: [] };
+
+  if (rules.groupsProblem) return { kind: 'defer', ...rules.groupsProblem, verdicts: [] };
+  if (found.kind === 'machine' && isMobile(found.machine))
+    return refuse(`Defender cannot isolate the platform ${found.machine.osPlatform ?? ''}`);
+  const verdicts =
+    found.kind === 'machine'
+      ? checkGuardRails(rules.never, { ...host, tags: [...one.tags] }, found.machine)
+      : [];
+  const biting = verdicts.filter((verdict) => verdict.refuses);
+  if (biting.length > 0) return { kind: 'refuse', reason: biting.map(({ why }) => why).join('; '), verdicts };
+  return { kind: 'go', decision, verdicts };
 }
 
-function tooUnsure(request: RequestKind, look: Look, { match }: Rules): string | undefined {
-  const { resolution } = look;
-  if (resolution.kind !== 'machine' || resolution.evidence === 'by id') return undefined;
-  const heldByAddress = isHeld(readTags(look.tags)) && look.corrected === undefined;
+/** Phones are onboarded like other machines and cannot be isolated (learn.microsoft.com, respond-machine-alerts). */
+function isMobile({ osPlatform }: Machine): boolean {
+  return ['ios', 'android'].includes(osPlatform?.toLowerCase() ?? '');
+}
+
+function defer(reason: string, exitCode: ExitCode = ExitCode.incomplete): Plan {
+  return { kind: 'defer', reason, exitCode, verdicts: [] };
+}
+
+function refuse(reason: string): Plan {
+  return { kind: 'refuse', reason, verdicts: [] };
+}
+
+/** Decides how the request of a host is met: an unblock by the release that others have asked for meanwhile, too. */
+export function decideFor(
+  request: RequestKind,
+  { news }: Case,
+  record: MachineRecord,
+  judged: Judged,
+): Decision {
+  const decision = decide(request, record, judged);
+  const isReleased = news.some(({ event }) => event === 'released by others');
+  const last = lastSucceeded(record);
+  return decision.kind === 'done' && isReleased && last ? { kind: 'adopt', action: last } : decision;
+}
+
+function tooUnsure(request: RequestKind, { found, held }: Case, { match }: Rules): string | undefined {
+  if (found?.kind !== 'machine' || found.evidence === 'by id') return undefined;
   // Addresses move, and an isolated machine has no traffic of its own: only a confirmed machine is released for it.
-  const policy = request === 'release' && heldByAddress ? 'confirmed' : match;
-  if (isSureEnough(resolution.evidence, policy)) return undefined;
+  const policy = request === 'release' && held === 'by address' ? 'confirmed' : match;
+  if (isSureEnough(found.evidence, policy)) return undefined;
   const demand =
     policy === match
       ? `isolation.match "${match}"`
       : 'the release of a host that is held without one id: tag';
-  return `${resolution.claim}; ${demand} demands more`;
+  return `${found.claim}; ${demand} demands more`;
 }
 
-/** A block or unblock host with what was read about it, or why that failed. */
-export interface RequestHost {
-  hostId: number;
-  /** What its trigger tags ask for. */
-  kinds: RequestKind[];
-  look: Look | FailedLook;
+/** Tells whether a plan may lead to a new isolation. */
+export function mayIsolate(request: RequestKind | undefined, plan: Plan | undefined): boolean {
+  if (request !== 'isolate' || plan?.kind !== 'go') return false;
+  return plan.decision.kind === 'post' || (plan.decision.kind === 'cancel' && !plan.decision.isNamedOnly);
 }
 
-/** Why a host could not be looked at. */
-export interface FailedLook {
-  failed: string;
-  exitCode: ExitCode;
-  /** The machine that its tags hold it for, if they do. */
-  heldMachineId?: string | undefined;
+/** Hosts that are one machine; a host without a machine stands alone. */
+export interface Target {
+  machineId: string | undefined;
+  cases: readonly Case[];
+}
+
+/** Groups the cases of a run by their machine. */
+export function groupByMachine(cases: readonly Case[]): Target[] {
+  const groups = new Map<string, Case[]>();
+  for (const one of cases) {
+    const key = machineOf(one) ?? `host ${one.host.id}`;
+    const group = groups.get(key);
+    if (group) group.push(one);
+    else groups.set(key, [one]);
+  }
+  return [...groups.values()].map((group) => ({ machineId: group[0] && machineOf(group[0]), cases: group }));
+}
+
+/** The machine that a host's request is about; that of its tags, where it could not be looked at. */
+function machineOf({ found, machineIds }: Case): string | undefined {
+  return found ? machineIdOf(found) : machineIds.at(-1);
 }
 
 /**
  * Plans all requests of a run together: opposite requests on one machine are in conflict, and where more machines
  * than `maxPerRun` would need a new isolation, none gets one.
  */
-export function planRequests(
-  hosts: readonly RequestHost[],
-  rules: Rules,
-  now: number,
-): Map<number, RequestPlan> {
-  const plans = new Map<number, RequestPlan>();
-  const opposed = opposedHosts(hosts);
-  let unplannedBlocks = 0;
-
-  for (const { hostId, kinds, look } of hosts) {
-    const conflict = opposed.get(hostId);
-    if (conflict !== undefined) {
-      plans.set(hostId, { kind: 'conflict', reason: conflict, verdicts: [] });
-    } else if ('failed' in look) {
-      if (kinds.includes('isolate')) unplannedBlocks++;
-      plans.set(hostId, { kind: 'defer', reason: look.failed, exitCode: look.exitCode, verdicts: [] });
-    } else if (kinds[0] !== undefined) {
-      if (kinds[0] === 'isolate' && 'unreadable' in look.record) unplannedBlocks++;
-      plans.set(hostId, judgeRequest(kinds[0], look, rules, now));
-    }
-  }
-
-  const isolating = hosts.filter(
-    ({ hostId, kinds }) => kinds[0] === 'isolate' && mayIsolate(plans.get(hostId)),
-  );
-  const machines = new Set(
-    isolating.map(({ look }) => ('failed' in look ? undefined : machineIdOf(look.resolution))),
-  );
-  const wanted = machines.size + unplannedBlocks;
-  if (wanted > rules.maxPerRun) {
-    const reason = `${wanted} machines would need a new isolation, isolation.maxPerRun allows ${rules.maxPerRun}: none was isolated`;
-    for (const { hostId } of isolating) {
-      const verdicts = plans.get(hostId)?.verdicts ?? [];
-      plans.set(hostId, { kind: 'defer', reason, exitCode: ExitCode.tooMany, verdicts });
-    }
-  }
-  return plans;
+export function planTargets(targets: readonly Target[], rules: Rules, now: number): Target[] {
+  const planned = targets.map((target) => {
+    const judged = target.cases.map((one) => {
+      const [kind] = one.asks;
+      return kind === undefined ? one : { ...one, plan: judge(kind, one, rules, now) };
+    });
+    return { ...target, cases: withConflicts(target.machineId, judged) };
+  });
+  return capped(planned, rules);
 }
 
-/** Tells whether a plan may lead to a new isolation. */
-export function mayIsolate(plan: RequestPlan | undefined): boolean {
-  if (plan?.kind !== 'go') return false;
-  return plan.decision.kind === 'post' || (plan.decision.kind === 'cancel' && plan.decision.mayPost);
+/** Puts conflicts in place of the plans of hosts that ask for opposite things of one machine. */
+export function withConflicts(machineId: string | undefined, cases: readonly Case[]): Case[] {
+  // A request that would be refused in any case keeps nobody else from his.
+  const parties = cases.filter(({ asks, plan }) => asks.length > 1 || (plan && plan.kind !== 'refuse'));
+  const asked = requestKinds.filter((kind) => parties.some(({ asks }) => asks.includes(kind)));
+  return cases.map((one) => {
+    const others = parties.filter((other) => other !== one).map((other) => other.host.id);
+    const isOpposed =
+      asked.length > 1 && parties.includes(one) && others.length > 0 && machineId !== undefined;
+    const reason = isOpposed
+      ? `machine ${machineId} is asked to be isolated and released at once, by host ${[one.host.id, ...others].join(' and host ')}`
+      : one.asks.length > 1
+        ? 'the host carries a block and an unblock tag at once'
+        : undefined;
+    if (reason === undefined) return one;
+    return { ...one, plan: { kind: 'conflict', reason, verdicts: one.plan?.verdicts ?? [] } };
+  });
 }
 
-/** The hosts of a machine that is asked to be isolated and released at once, with the words for it. */
-export function opposedHosts(hosts: readonly RequestHost[]): Map<number, string> {
-  const byMachine = new Map<string, RequestHost[]>();
-  const opposed = new Map<number, string>();
-  for (const host of hosts) {
-    if (host.kinds.length > 1)
-      opposed.set(host.hostId, 'the host carries a block and an unblock tag at once');
-    const machineId = 'failed' in host.look ? host.look.heldMachineId : machineIdOf(host.look.resolution);
-    if (machineId !== undefined && host.kinds.length > 0)
-      byMachine.set(machineId, [...(byMachine.get(machineId) ?? []), host]);
-  }
-  for (const [machineId, group] of byMachine) {
-    if (new Set(group.flatMap(({ kinds }) => kinds)).size < 2) continue;
-    for (const { hostId } of group) {
-      const others = group.filter((other) => other.hostId !== hostId).map((other) => other.hostId);
-      if (others.length === 0) continue;
-      const reason = `machine ${machineId} is asked to be isolated and released at once, by host ${[hostId, ...others].join(' and host ')}`;
-      opposed.set(hostId, reason);
-    }
-  }
-  return opposed;
+function capped(targets: readonly Target[], { maxPerRun }: Rules): Target[] {
+  const isIsolating = ({ asks, plan }: Case) => mayIsolate(asks[0], plan);
+  const isUnplanned = ({ asks, plan, ended, record }: Case) =>
+    asks.includes('isolate') && plan?.kind === 'defer' && (ended !== undefined || 'unreadable' in record);
+  const machines = targets.filter(({ cases }) => cases.some(isIsolating)).length;
+  const wanted = machines + targets.flatMap(({ cases }) => cases).filter(isUnplanned).length;
+  if (wanted <= maxPerRun) return [...targets];
+  const reason = `${wanted} machines would need a new isolation, isolation.maxPerRun allows ${maxPerRun}: none was isolated`;
+  const waiting =
+    'more machines would need a new isolation in one run than isolation.maxPerRun allows; take the tag off some hosts, or raise it';
+  return targets.map((target) => ({
+    ...target,
+    cases: target.cases.map((one) =>
+      isIsolating(one)
+        ? {
+            ...one,
+            plan: {
+              kind: 'defer',
+              reason,
+              waiting,
+              exitCode: ExitCode.tooMany,
+              verdicts: one.plan?.verdicts ?? [],
+            },
+          }
+        : one,
+    ),
+  }));
 }
 
 /**
- * Judges an isolation again on the host read afresh: what is new may withdraw the request, never add to it.
+ * Judges a request again from the host as read right before acting; what is new may withdraw the request, never add one.
  * A new `last_seen` alone changes nothing.
+ * @param before the planned case
+ * @param fresh the same case with its tags, and for an isolation its document, read afresh
  */
-export function judgeAgain(look: Look, fresh: Host, rules: Rules, now: number): RequestPlan {
-  const again = judgeRequest('isolate', { ...look, host: fresh }, rules, now);
-  const { resolution } = look;
-  if (again.kind !== 'go' || again.decision.kind === 'answered') return again;
-  if (resolution.kind !== 'machine' || resolution.evidence === 'by id') return again;
-  if (fresh.lastSource !== look.host.lastSource) {
-    const reason = `the host moved from ${look.host.lastSource ?? 'no address'} to ${fresh.lastSource ?? 'no address'} while the run worked`;
-    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
-  }
-  const finding = weigh(fresh, resolution.machine);
-  if (!isSureEnough(finding.evidence, rules.match)) {
-    const reason = `what Detect knows of the host changed while the run worked: ${nameOf(resolution.machine)} is now ${finding.evidence} (${finding.because})`;
-    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
-  }
-  if (!isStillChosen(resolution, fresh)) {
-    const reason = `what Detect knows of the host changed while the run worked: ${nameOf(resolution.machine)} is no longer the one machine that it can be`;
-    return { kind: 'defer', reason, exitCode: ExitCode.incomplete, verdicts: again.verdicts };
-  }
-  return again;
+export function judgeAgain(
+  request: RequestKind,
+  before: Case,
+  fresh: Case,
+  rules: Rules,
+  now: number,
+): Plan | undefined {
+  const { plan } = before;
+  if (plan === undefined || plan.kind === 'conflict' || plan.kind === 'defer') return plan;
+  const [was, is] = [readTags(before.tags, now), readTags(fresh.tags, now)];
+  if (isHeld(was) !== isHeld(is) || was.ids.join() !== is.ids.join())
+    return defer('the tags of the host changed while the run worked');
+
+  const again = judge(request, fresh, rules, now);
+  if (again.kind === 'go' && plan.kind === 'refuse') return plan;
+  // An isolation that was not planned was not counted against `maxPerRun`.
+  if (mayIsolate(request, again) && !mayIsolate(request, plan))
+    return { ...defer('the state of the machine changed while the run worked'), verdicts: again.verdicts };
+  const isActing = request === 'isolate' && again.kind === 'go';
+  const moved = isActing ? movedMeanwhile(before, fresh.host, rules) : undefined;
+  return moved === undefined ? again : { ...defer(moved), verdicts: again.verdicts };
 }
 
-/** Tells whether the host read afresh leads to the same one of the machines at its address. */
-function isStillChosen({ machine, choice }: Extract<Resolution, { kind: 'machine' }>, fresh: Host): boolean {
-  if (!choice) return true;
-  const match = chooseMachine(fresh, choice.found, choice.confirmedOnly);
-  return match.kind === 'one' && match.machine.id === machine.id;
+/** Why the host read afresh does not lead to the same machine any more, if so. */
+function movedMeanwhile({ host, found }: Case, fresh: Host, { match }: Rules): string | undefined {
+  if (found?.kind !== 'machine' || found.evidence === 'by id') return undefined;
+  if (fresh.lastSource !== host.lastSource)
+    return `the host moved from ${host.lastSource ?? 'no address'} to ${fresh.lastSource ?? 'no address'} while the run worked`;
+  const { machine, choice } = found;
+  const finding = weigh(fresh, machine, choice?.sharedMacs);
+  const changed = `what Detect knows of the host changed while the run worked: ${nameOf(machine)} is`;
+  if (!isSureEnough(finding.evidence, match))
+    return `${changed} now ${finding.evidence} (${finding.because})`;
+  const again = choice && chooseMachine(fresh, choice.found, choice);
+  const isChosen = !again || (again.kind === 'one' && again.machine.id === machine.id);
+  return isChosen ? undefined : `${changed} no longer the one machine that it can be`;
 }

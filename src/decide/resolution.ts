@@ -8,6 +8,8 @@ import { machineTags, noMachineTag, severalMachinesTag } from './tags.ts';
 export interface Choice {
   found: readonly Machine[];
   confirmedOnly: boolean;
+  /** MAC addresses that several machines of the run have. */
+  sharedMacs: ReadonlySet<string>;
 }
 
 /** What looking for a host's machine came to. */
@@ -16,8 +18,10 @@ export type Resolution =
       kind: 'machine';
       machine: Machine;
       evidence: Evidence;
-      /** How the machine was found, in words that do not change by themselves. */
+      /** How the machine was found, and what speaks for it, in words that do not change by themselves. */
       how: string;
+      /** Quotes names that others chose. */
+      because: string;
       /** Both sides of the evidence with address and time, for a refusal. */
       claim: string;
       /** What it was chosen from, where it was found by address. */
@@ -32,6 +36,11 @@ export type Resolution =
 export function machineIdOf(resolution: Resolution): string | undefined {
   if (resolution.kind === 'machine') return resolution.machine.id;
   return resolution.kind === 'gone' ? resolution.machineId : undefined;
+}
+
+/** Tells whether a machine was found by the id in the host's tag. */
+export function isById(found: Resolution): boolean {
+  return found.kind === 'gone' || (found.kind === 'machine' && found.evidence === 'by id');
 }
 
 /** A machine's name for a person; its id where it has none. */
@@ -82,7 +91,7 @@ export function noteFacts(
       ];
       return {
         machine: words.join(', '),
-        matched: cleanText(resolution.how, 500).replaceAll(/[<>[\]`*|\\]/gu, ' '),
+        matched: `${resolution.how}: ${code(cleanText(resolution.because, 400))}`,
         alerts: alerts === undefined || alerts === 'unknown' ? 'unknown' : alertWords(alerts),
         portal: `${portal.url}/machines/v2/${machine.id}?tid=${encodeURIComponent(portal.tenantId)}`,
       };

@@ -1,4 +1,5 @@
 import type { Machine } from '../atp/schema.ts';
+import { kinds, requestKinds, type RequestKind } from './kinds.ts';
 
 /** Longest tag that Detect keeps; seen in Vectra's Splunk connector, which says longer ones are cut. */
 export const maxTagLength = 100;
@@ -8,12 +9,12 @@ export const severalMachinesTag = 'ATP_MultipleSensors_SameIP';
 /** Written by the earlier Python tool only; removed like the others, never written. */
 const earlierNoMachineTag = 'ATP_NoAgent';
 
-/** What a person asks for with a block or an unblock tag. */
-export type RequestKind = 'isolate' | 'release';
-
-const failureTags = { isolate: 'Manual block failed', release: 'Manual unblock failed' } as const;
-const historyPrefixes = { isolate: 'Manual block:', release: 'Manual unblock:' } as const;
-const slotNames = { isolate: 'isolation', release: 'release' } as const;
+export const failureTags = {
+  isolate: 'Manual block failed',
+  release: 'Manual unblock failed',
+} as const satisfies Record<RequestKind, string>;
+/** A clock may be a little ahead of Defender's; the earlier tool wrote local time, and anybody can write a tag. */
+const mostAheadMs = 600_000;
 
 const valueNames = ['computerDnsName', 'osPlatform', 'healthStatus', 'riskScore', 'exposureLevel'] as const;
 const valueTagForm = /^(computerDnsName|osPlatform|healthStatus|riskScore|exposureLevel): [A-Za-z0-9_.-]+$/u;
@@ -21,7 +22,6 @@ const idTagForm = /^id: ([0-9A-Fa-f]{40})$/u;
 const statusTagForm = /^(isolation|release): ([A-Za-z]+)$/u;
 const historyTagForm = /^Manual (un)?block:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2})$/u;
 const loneMachineTags: readonly string[] = [noMachineTag, severalMachinesTag, earlierNoMachineTag];
-const keptHistory = 5;
 
 /** Tells whether a tag is one of the machine tags, which an enrichment replaces as a set. */
 export function isMachineTag(tag: string): boolean {
@@ -51,11 +51,12 @@ export function triggersAmong(tags: readonly string[], triggers: readonly string
   return tags.filter((tag) => triggers.some((trigger) => sameTag(tag, trigger)));
 }
 
-function isFailureTag(tag: string): boolean {
+export function isFailureTag(tag: string): boolean {
   return tag === failureTags.isolate || tag === failureTags.release;
 }
 
-function historyTime(tag: string): { kind: RequestKind; time: number } | undefined {
+/** What a history tag tells of, and when; nothing for any other tag. */
+export function historyTime(tag: string): { kind: RequestKind; time: number } | undefined {
   const match = historyTagForm.exec(tag);
   if (!match) return undefined;
   const time = Date.parse(`${match[2] ?? ''}T${match[3] ?? ''}:00Z`);
@@ -77,42 +78,49 @@ export function minuteText(time: number): string {
 /** What a host's own tags say about it. */
 export interface TagState {
   /** Machine ids of its `id:` tags, lower case, each once. */
-  ids: string[];
+  ids: readonly string[];
   /** Its `isolation:` and `release:` tags; more than one only where a run was killed between two writes. */
-  slots: { kind: RequestKind; status: string }[];
-  /** Times of the newest `Manual block:` and `Manual unblock:`, milliseconds UTC. */
-  newest: Record<RequestKind, number | undefined>;
-  /** Times of all of them. */
-  accepted: Record<RequestKind, number[]>;
-  failed: RequestKind[];
+  statuses: readonly Status[];
+  /** Times of its `Manual block:` and `Manual unblock:` tags, the newest first; milliseconds UTC. */
+  times: Readonly<Record<RequestKind, readonly number[]>>;
 }
 
-/** Reads the program's own tags of a host. */
-export function readTags(tags: readonly string[]): TagState {
-  const ids = new Set<string>();
-  const state: TagState = {
-    ids: [],
-    slots: [],
-    newest: { isolate: undefined, release: undefined },
-    accepted: { isolate: [], release: [] },
-    failed: [],
+/** The content of the status tag. */
+export interface Status {
+  kind: RequestKind;
+  /** Defender's own word. */
+  status: string;
+}
+
+/**
+ * Reads the program's own tags of a host.
+ * @param now Defender's time, milliseconds UTC; a time that lies ahead of it is read as if it were not there
+ */
+export function readTags(tags: readonly string[], now: number): TagState {
+  const past = tags.flatMap((tag) => historyTime(tag) ?? []).filter(({ time }) => time <= now + mostAheadMs);
+  const timesOf = (kind: RequestKind) =>
+    past.flatMap((told) => (told.kind === kind ? told.time : [])).sort((one, other) => other - one);
+  return {
+    ids: [...new Set(tags.flatMap((tag) => idTagForm.exec(tag)?.[1]?.toLowerCase() ?? []))],
+    statuses: tags.flatMap((tag) => statusIn(tag) ?? []),
+    times: { isolate: timesOf('isolate'), release: timesOf('release') },
   };
-  for (const tag of tags) {
-    const id = idTagForm.exec(tag)?.[1];
-    if (id) ids.add(id.toLowerCase());
-    const slot = statusTagForm.exec(tag);
-    if (slot)
-      state.slots.push({ kind: slot[1] === 'isolation' ? 'isolate' : 'release', status: slot[2] ?? '' });
-    const past = historyTime(tag);
-    if (past) {
-      state.newest[past.kind] = Math.max(past.time, state.newest[past.kind] ?? -Infinity);
-      state.accepted[past.kind].push(past.time);
-    }
-    if (tag === failureTags.isolate) state.failed.push('isolate');
-    if (tag === failureTags.release) state.failed.push('release');
-  }
-  state.ids = [...ids];
-  return state;
+}
+
+function statusIn(tag: string): Status | undefined {
+  const [, noun, status] = statusTagForm.exec(tag) ?? [];
+  const kind = requestKinds.find((each) => kinds[each].noun === noun);
+  return kind && status !== undefined ? { kind, status } : undefined;
+}
+
+/** Tells whether the tag names a machine. */
+export function isIdTag(tag: string): boolean {
+  return idTagForm.test(tag);
+}
+
+/** Tells whether the tag is in the status slot. */
+export function isStatusTag(tag: string): boolean {
+  return statusTagForm.test(tag);
 }
 
 /** Tells whether a machine action with this status is still to be carried out. */
@@ -126,18 +134,20 @@ export function isEndStatus(status: string): boolean {
 }
 
 /** Tells whether an earlier run left an action of this host, or one of this kind, that has not come to its end. */
-export function isUnfinished(state: TagState, kind?: RequestKind): boolean {
-  return state.slots.some((slot) => isOpenStatus(slot.status) && (kind ?? slot.kind) === slot.kind);
+export function isUnfinished({ statuses }: TagState, kind?: RequestKind): boolean {
+  return statuses.some((each) => !isEndStatus(each.status) && (kind ?? each.kind) === each.kind);
 }
 
 /** Tells whether the tags say that the host's machine is, or may be, isolated. */
-export function isHeld(state: TagState): boolean {
-  const held = state.slots.some(({ kind, status }) =>
-    kind === 'isolate' ? isOpenStatus(status) || status === 'Succeeded' : status !== 'Succeeded',
+export function isHeld({ statuses, times }: TagState): boolean {
+  if (statuses.length === 0) {
+    // The earlier tool wrote no status.
+    const [block] = times.isolate;
+    return block !== undefined && block > (times.release[0] ?? -Infinity);
+  }
+  return statuses.some(({ kind, status }) =>
+    kind === 'isolate' ? status === 'Succeeded' || !isEndStatus(status) : status !== 'Succeeded',
   );
-  if (held || state.slots.length > 0) return held;
-  const { isolate, release } = state.newest;
-  return isolate !== undefined && isolate > (release ?? -Infinity);
 }
 
 function cleanValue(value: string | undefined, room: number): string {
@@ -162,14 +172,14 @@ export function machineTags(machine: Machine): string[] {
 
 /** The tag of the one status slot, with Defender's own status word. */
 export function statusTag(kind: RequestKind, status: string): string {
-  const prefix = `${slotNames[kind]}: `;
+  const prefix = `${kinds[kind].noun}: `;
   const word = status.replaceAll(/[^A-Za-z]+/gu, '').slice(0, maxTagLength - prefix.length);
   return `${prefix}${word || 'Unknown'}`;
 }
 
 /** The tag that keeps when an isolation or a release was accepted. */
 export function historyTag(kind: RequestKind, time: number): string {
-  return `${historyPrefixes[kind]}${minuteText(time)}`;
+  return `Manual ${kinds[kind].word}:${minuteText(time)}`;
 }
 
 /** Tells whether the host carries a complete set of machine tags, or one that says why there is no machine. */
@@ -177,67 +187,4 @@ export function carriesContext(tags: readonly string[]): boolean {
   if (tags.includes(noMachineTag) || tags.includes(severalMachinesTag)) return true;
   const values = new Set(tags.map((tag) => valueTagForm.exec(tag)?.[1]));
   return tags.some((tag) => idTagForm.test(tag)) && valueNames.every((name) => values.has(name));
-}
-
-/** What a host's tags shall become; what is left out stays as it is. */
-export interface WantedTags {
-  /** The whole set of machine tags. */
-  machine?: readonly string[] | undefined;
-  /** The content of the status slot. */
-  slot?: { kind: RequestKind; status: string } | undefined;
-  /** The failure tag to carry, or `none` for neither. */
-  failure?: RequestKind | 'none' | undefined;
-  /** Accepted isolations and releases to remember; with none, not even the oldest times are touched. */
-  history?: { kind: RequestKind; time: number }[] | undefined;
-}
-
-export interface TagChange {
-  add: string[];
-  remove: string[];
-}
-
-/** The smallest change that makes a host's own tags what is wanted; no foreign tag is ever in it. */
-export function changeTags(current: readonly string[], wanted: WantedTags): TagChange {
-  const target: string[] = [];
-  const outdated = new Set<string>();
-
-  if (wanted.machine) {
-    target.push(...wanted.machine);
-    current.filter(isMachineTag).forEach((tag) => outdated.add(tag));
-  }
-  if (wanted.slot) {
-    target.push(statusTag(wanted.slot.kind, wanted.slot.status));
-    current.filter((tag) => statusTagForm.test(tag)).forEach((tag) => outdated.add(tag));
-  }
-  if (wanted.failure) {
-    if (wanted.failure !== 'none') target.push(failureTags[wanted.failure]);
-    current.filter(isFailureTag).forEach((tag) => outdated.add(tag));
-  }
-  if (wanted.history && wanted.history.length > 0) {
-    const fresh = wanted.history.map(({ kind, time }) => historyTag(kind, time));
-    const all = [...new Set([...current, ...fresh])].filter((tag) => historyTime(tag));
-    for (const kind of ['isolate', 'release'] as const) {
-      // The text of the time sorts like the time itself.
-      const ofKind = all
-        .filter((tag) => historyTime(tag)?.kind === kind)
-        .sort()
-        .reverse();
-      target.push(...ofKind.slice(0, keptHistory).filter((tag) => fresh.includes(tag)));
-      ofKind.slice(keptHistory).forEach((tag) => outdated.add(tag));
-    }
-  }
-
-  return {
-    add: [...new Set(target)].filter((tag) => !current.includes(tag)),
-    remove: [...outdated].filter((tag) => !target.includes(tag) && current.includes(tag)),
-  };
-}
-
-/** The tags of a host after a change. */
-export function withChange(current: readonly string[], change: TagChange): string[] {
-  return [...current.filter((tag) => !change.remove.includes(tag)), ...change.add];
-}
-
-export function isEmptyChange(change: TagChange): boolean {
-  return change.add.length === 0 && change.remove.length === 0;
 }

@@ -3,7 +3,10 @@ import { ApiError, AuthError, MissingRightError } from '../errors.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 
 /** One call, its path below `/api/v2.x`. */
-export interface DetectCall extends Pick<HttpRequest, 'method' | 'path' | 'query' | 'json' | 'idempotent'> {
+export interface DetectCall extends Pick<
+  HttpRequest,
+  'method' | 'path' | 'query' | 'json' | 'idempotent' | 'subject' | 'maxBytes'
+> {
   /** What the call needs to be allowed to do, for the message when it is not: `read hosts`. */
   right: string;
 }
@@ -14,6 +17,8 @@ export interface DetectApi {
    * Rejects with an AuthError for 401 and 403, and with what the HTTP client rejects with.
    */
   request(call: DetectCall | (() => DetectCall)): Promise<HttpResponse>;
+  /** Likewise, and reads the answer; one that `read` calls unreadable is asked for again. */
+  read<Value>(call: DetectCall, read: (reply: HttpResponse) => Value): Promise<Value>;
   /** The path as errors name it. */
   path(path: string): string;
 }
@@ -30,19 +35,21 @@ export function createDetectApi(options: { http: HttpClient; apiVersion: string;
     return `/api/v${apiVersion}${below}`;
   }
 
-  return {
-    path,
-    request(call) {
-      return connections(async () => {
-        const { right, ...request } = typeof call === 'function' ? call() : call;
-        try {
-          return await http.request({ ...request, path: path(request.path), authorization });
-        } catch (error) {
-          throw refusal(error, right) ?? error;
-        }
-      });
-    },
-  };
+  function send<Value>(
+    call: DetectCall | (() => DetectCall),
+    read: (reply: HttpResponse) => Value,
+  ): Promise<Value> {
+    return connections(async () => {
+      const { right, ...request } = typeof call === 'function' ? call() : call;
+      try {
+        return await http.read({ ...request, path: path(request.path), authorization }, read);
+      } catch (error) {
+        throw refusal(error, right) ?? error;
+      }
+    });
+  }
+
+  return { path, read: send, request: (call) => send(call, (reply) => reply) };
 }
 
 function refusal(error: unknown, right: string): AuthError | undefined {

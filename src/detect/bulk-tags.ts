@@ -46,9 +46,10 @@ export function createBulkTags(
 
   function callFor(method: Method, ids: Iterable<number>, tag: string): DetectCall {
     if (missing) throw missing;
-    const json = { objectIds: [...ids], tag };
+    const subject = [...ids];
+    const json = { objectIds: subject, tag };
     // Adding a tag twice adds it once.
-    return { method, path: endpoint, json, idempotent: true, right: 'change the tags of hosts' };
+    return { method, path: endpoint, json, subject, idempotent: true, right: 'change the tags of hosts' };
   }
 
   async function send(method: Method, call: () => DetectCall): Promise<Answer> {

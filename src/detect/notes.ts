@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { ApiError } from '../errors.ts';
-import { readReply } from '../read-reply.ts';
-import type { DetectApi } from './api.ts';
+import { readReply, unreadable } from '../read-reply.ts';
+import type { DetectApi, DetectCall } from './api.ts';
 import { Notes, WrittenNote } from './reply.ts';
 import type { Note } from './schema.ts';
 
@@ -14,6 +14,10 @@ export interface NoteCalls {
   updateNote(id: number, noteId: number, text: string): Promise<void>;
 }
 
+/** More of one host is not read into memory. */
+const maxNotesBytes = 16 * 2 ** 20;
+const mostNotes = 1_000;
+
 /** The notes of hosts, as API 2.2 and later keep them: a list of notes for each host. */
 export function createNoteCalls(api: DetectApi): NoteCalls {
   function errorCall(method: string, below: string) {
@@ -23,8 +27,19 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
   async function listNotes(id: number): Promise<Note[] | undefined> {
     const below = `/hosts/${id}/notes`;
     try {
-      const reply = await api.request({ method: 'GET', path: below, right: 'read the notes of hosts' });
-      return readReply(Notes, reply, errorCall('GET', below), 'a list of notes');
+      const call: DetectCall = {
+        method: 'GET',
+        path: below,
+        subject: id,
+        maxBytes: maxNotesBytes,
+        right: 'read the notes of hosts',
+      };
+      return await api.read(call, (reply) => {
+        const notes = readReply(Notes, reply, errorCall('GET', below), 'a list of notes');
+        if (notes.length > mostNotes)
+          throw unreadable(errorCall('GET', below), reply.status, `at most ${mostNotes} notes`);
+        return notes;
+      });
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
@@ -53,6 +68,7 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
         const reply = await api.request({
           method: 'POST',
           path: below,
+          subject: id,
           json: { note: text },
           idempotent: false,
           right: 'write notes on hosts',
@@ -70,6 +86,7 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
         const reply = await api.request({
           method: 'PATCH',
           path: below,
+          subject: id,
           json: { note: text },
           idempotent: true,
           right: 'write notes on hosts',

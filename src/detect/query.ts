@@ -6,16 +6,16 @@ export interface HostSelection {
   tc: { threat: number; certainty: number } | undefined;
   blockTags: readonly string[];
   unblockTags: readonly string[];
-  /** Hosts with an isolation or a release that an earlier run left unfinished. */
+  /** Hosts with a status tag of an isolation or a release. */
   pending: boolean;
 }
 
-const unfinishedTags = [
-  'isolation: Pending',
-  'isolation: InProgress',
-  'release: Pending',
-  'release: InProgress',
-];
+/**
+ * Hosts with a status tag that is of interest. Any word may stand behind the colon, and the search finds tags that merely
+ * contain it; of releases, most have Succeeded, and nothing is to be done for those.
+ */
+const statusClause =
+  '(host.tags:"isolation" OR (host.tags:"release" AND NOT host.tags:"release: Succeeded"))';
 
 /** Half of what proxies and Apache, at their defaults, take for a whole request line. */
 const maxEncodedLength = 3500;
@@ -34,10 +34,8 @@ export function buildHostQueries(selection: HostSelection): string[] {
   const clauses: Clause[] = [
     ...distinct(tags).map((tag) => ({ text: tagClause(tag), onlyActive: true })),
     ...(tc ? [{ text: scoreClause(tc), onlyActive: true }] : []),
-    ...distinct([...blockTags, ...unblockTags, ...(pending ? unfinishedTags : [])]).map((tag) => ({
-      text: tagClause(tag),
-      onlyActive: false,
-    })),
+    ...distinct([...blockTags, ...unblockTags]).map((tag) => ({ text: tagClause(tag), onlyActive: false })),
+    ...(pending ? [{ text: statusClause, onlyActive: false }] : []),
   ];
 
   const queries: string[] = [];
@@ -78,4 +76,9 @@ function phrase(text: string): string {
 function distinct(tags: readonly string[]): string[] {
   const seen = new Set<string>();
   return tags.filter((tag) => seen.size < seen.add(tag.toLowerCase()).size);
+}
+
+/** The queries for the hosts that carry one of these tags, whatever else they carry. */
+export function buildTagQueries(tags: readonly string[]): string[] {
+  return buildHostQueries({ tags: [], tc: undefined, blockTags: tags, unblockTags: [], pending: false });
 }

@@ -4,6 +4,18 @@ import type { Artifact, Host, Note } from './schema.ts';
 
 const positiveId = z.int().check(z.positive());
 
+/** The id of a host, which may come in quotes. */
+const hostId = z.union([
+  positiveId,
+  z.pipe(mapped(z.string().check(z.regex(/^\d{1,15}$/u)), Number), positiveId),
+]);
+
+/** A host with more tags cannot be used. */
+export const mostTags = 2_000;
+
+/** Tags; a null among them says nothing. */
+const tagList = mapped(z.array(z.nullable(z.string())), (tags) => tags.filter((tag) => tag !== null));
+
 /** Where Detect prints no zone, it means UTC; whoever reads the text shall not have to know. */
 const time = mapped(optionalText, (text) => {
   if (parseUtc(text) === undefined) return undefined;
@@ -20,8 +32,10 @@ const artifacts = mapped(
     list?.flatMap(({ type, value }) => (value === undefined || value === null ? [] : [{ type, value }])),
 );
 
+const hostTags = tagList.check(z.maxLength(mostTags));
+
 const fields = {
-  id: positiveId,
+  id: hostId,
   name: optionalText,
   state: optionalText,
   threat: optionalNumber,
@@ -29,7 +43,7 @@ const fields = {
   last_source: optionalText,
   ip: optionalText,
   last_seen: time,
-  tags: mapped(z.nullish(z.array(z.string())), (tags) => tags ?? []),
+  tags: mapped(z.nullish(hostTags), (tags) => tags ?? []),
 };
 
 interface Document {
@@ -62,10 +76,20 @@ function toHost(document: Document): Host {
   };
 }
 
-/** A host in a list: groups or artifacts that cannot be read count as unknown. */
+/** What a document says of itself whose host cannot be used. */
+export const Named = z.object({
+  id: z.catch(z.optional(hostId), undefined),
+  name: optionalText,
+});
+
+/**
+ * A host in a list: groups or artifacts that cannot be read count as unknown. A document without `tags` is no document
+ * of a host without tags: those have an empty list, or null.
+ */
 export const ListedHost = mapped(
   z.object({
     ...fields,
+    tags: mapped(z.nullable(hostTags), (tags) => tags ?? []),
     groups: z.catch(groups, undefined),
     host_artifact_set: z.catch(artifacts, undefined),
   }),
@@ -79,11 +103,12 @@ export const FullHost = mapped(z.object({ ...fields, groups, host_artifact_set: 
 export const Page = z.object({
   results: z.array(z.unknown()),
   next: z.unknown(),
+  count: optionalNumber,
 });
 export type Page = z.infer<typeof Page>;
 
 /** Answer of the tagging calls; `status` is `success` or `failure`. */
-export const TagsReply = z.object({ status: optionalText, tags: z.array(z.string()) });
+export const TagsReply = z.object({ status: optionalText, tags: tagList });
 
 /** A tagging call that failed although its HTTP status says otherwise. */
 export const TaggingFailure = z.object({
@@ -113,7 +138,7 @@ export const WrittenNote = z.object({ id: positiveId });
 
 /** Groups came as a bare list in API 2.0, later with count and pages. */
 export const GroupPage = z.union([
-  mapped(z.array(z.unknown()), (results): Page => ({ results, next: null })),
+  mapped(z.array(z.unknown()), (results): Page => ({ results, next: null, count: undefined })),
   Page,
 ]);
 

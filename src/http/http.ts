@@ -11,7 +11,7 @@ import { readBody } from './body.ts';
 import { createDial } from './dial.ts';
 import { longestPauseMs, type Limiter } from './limiter.ts';
 import type { HttpResponse, Outcome } from './outcome.ts';
-import { judgeAnswer, judgeFailure, judgeLateness } from './outcome.ts';
+import { judgeAnswer, judgeFailure, judgeLateness, readOutcome } from './outcome.ts';
 import type { ProxySettings } from './proxy.ts';
 import { proxyFor } from './proxy.ts';
 import type { HttpRequest } from './request.ts';
@@ -43,6 +43,16 @@ export interface HttpClient {
    * whatever `authorization` rejects with.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * Likewise, and resolves with what `read` makes of the answer. An ApiError that `read` throws is the failure of that
+   * attempt: an answer of the wrong shape is asked for again like one that is not JSON.
+   */
+  read<Value>(request: HttpRequest, read: (response: HttpResponse) => Value): Promise<Value>;
+}
+
+/** Completes a client of which only `read` is known. */
+export function withRequest(read: HttpClient['read']): HttpClient {
+  return { read, request: (request) => read(request, (response) => response) };
 }
 
 const maxAttempts = 4;
@@ -148,15 +158,19 @@ export function createHttp(options: {
     return judgeFailure(call, wire.failure, wire.sent);
   }
 
-  async function request(request: HttpRequest): Promise<HttpResponse> {
+  async function readAnswer<Value>(
+    request: HttpRequest,
+    read: (response: HttpResponse) => Value,
+  ): Promise<Value> {
     assertPath(request.path);
     const key = request.quota ?? service;
     const queue = { key, quota: request.quota, priority: request.priority ?? 'enrichment' };
     let failures = 0;
     let refusals = 0;
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await turns.take(queue, (leaves) => send(request, attempt, leaves));
-      if ('response' in outcome) return outcome.response;
+      const sent = await turns.take(queue, (leaves) => send(request, attempt, leaves));
+      const outcome = readOutcome(sent, read);
+      if ('value' in outcome) return outcome.value;
 
       const { error, repeat } = outcome;
       const pauseMs = error.retryAfterMs ?? 0;
@@ -183,7 +197,7 @@ export function createHttp(options: {
     }
   }
 
-  return { request };
+  return withRequest(readAnswer);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -24,7 +24,12 @@ export interface HttpResponse {
 type Repeat = 'always' | 'ifIdempotent' | 'never';
 
 /** What came of one attempt. */
-export type Outcome = { response: HttpResponse } | { error: ApiError; repeat: Repeat };
+export type Outcome = { response: HttpResponse } | Failure;
+
+interface Failure {
+  error: ApiError;
+  repeat: Repeat;
+}
 
 /** The request, as far as errors name it. */
 interface Call {
@@ -96,6 +101,20 @@ export function judgeAnswer(options: {
     notDone: status < 500 && !gaveUpWaiting.includes(status),
   });
   return { error, repeat: isThrottled ? 'always' : status >= 500 ? 'ifIdempotent' : 'never' };
+}
+
+/** Reads a successful answer; where `read` throws an ApiError, the attempt has failed. */
+export function readOutcome<Value>(
+  outcome: Outcome,
+  read: (response: HttpResponse) => Value,
+): { value: Value } | Failure {
+  if ('error' in outcome) return outcome;
+  try {
+    return { value: read(outcome.response) };
+  } catch (error) {
+    if (error instanceof ApiError) return { error, repeat: 'ifIdempotent' };
+    throw error;
+  }
 }
 
 /** Judges an attempt without an answer. `wasSent` tells whether something of the request may have left. */

@@ -16,6 +16,8 @@ export interface HttpRequest {
   quota?: string;
   /** @default 'enrichment' */
   priority?: Priority;
+  /** The id of the host that this is for, or of several; none where it is for the run. The breaker counts them. */
+  subject?: number | readonly number[];
   /** May be repeated although it was perhaps carried out. By default only GET may. */
   idempotent?: boolean;
   /** The value of the `Authorization` header, asked for in each attempt. */

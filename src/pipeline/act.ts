@@ -1,164 +1,156 @@
-import type { MachineAction } from '../atp/schema.ts';
-import { writeComment } from '../decide/comment.ts';
+import { cleanText } from '../clean.ts';
+import type { Case } from '../decide/case.ts';
 import {
-  acceptedEffect,
-  cancelledEffect,
-  deferredEffect,
-  nothingInForceEffect,
-  refusedEffect,
-  requestNouns,
-  type Effect,
-} from '../decide/outcome.ts';
-import type { RecordRead } from '../decide/plan.ts';
-import { updatedRecord } from '../decide/record.ts';
-import { decideRequest, type Decision, type RequestContext } from '../decide/request.ts';
-import type { RequestKind } from '../decide/tags.ts';
-import { readRecordOf } from './resolve.ts';
+  conflicting,
+  deferred,
+  overtaken,
+  silentWhenOvertaken,
+  type Consequence,
+} from '../decide/consequences.ts';
+import { refused } from '../decide/events.ts';
+import type { RequestKind } from '../decide/kinds.ts';
+import { mayIsolate, type Rules } from '../decide/plan.ts';
+import { code } from '../decide/note.ts';
+import { contextTags } from '../decide/resolution.ts';
+import { isIdTag, isUnfinished, readTags, triggersAmong } from '../decide/tags.ts';
+import { ApiError, AppError, MissingRightError } from '../errors.ts';
 import type { RunContext } from './context.ts';
+import { createHand, type Hand } from './hand.ts';
+import { endOf } from './outcome.ts';
+import { perform, type Performed } from './perform.ts';
+import { putRight } from './tell.ts';
 
-/** A request that is about to be met. */
-export interface Act {
-  kind: RequestKind;
-  /** The trigger tag in the spelling of the host. */
-  trigger: string;
-  hostName: string;
-  machineId: string;
-  /** Ids under which Defender keeps the machine's actions. */
-  machineIds: readonly string[];
-  /** The machine's record as last read; what is posted is added to it, for the next host of the same machine. */
-  record: MachineAction[];
-  context: RequestContext;
-}
-
-/** An effect of asking Defender for something. */
-export interface ActEffect extends Effect {
-  /** The host's `id:` tag has lost its machine for good. */
-  machineUnknown?: boolean;
-  /** It may have been carried out, and Defender's record does not tell. */
-  unclear?: boolean;
+/** A host of which everything was asked that is to be asked of its machine. */
+export interface Acted {
+  one: Case;
+  hand: Hand;
+  events: readonly Consequence[];
+  /** What its request came to. */
+  met?: Consequence | undefined;
+  /** Trigger tags of the request. */
+  triggers: readonly string[];
+  /** What ended the work on the host. */
+  failure?: Consequence;
 }
 
 /**
- * Carries a planned decision out in Defender. The record is read once more right before, whether something is to be asked
- * for or what is there answers the request: the portal, or a run elsewhere that the lock does not reach, may have acted
- * since. What then is to be asked for and was not planned waits for the next run.
+ * The first half of the work on a host: the machine's context tags, so that no isolated machine is without a host that
+ * names it, and then the request to Defender. It never rejects.
  */
-export async function perform(act: Act, planned: Decision, run: RunContext): Promise<ActEffect> {
-  if (!['post', 'adopt', 'nothing in force'].includes(planned.kind)) return await carryOut(act, planned, run);
-  const read = await readRecordOf(run.atp, act.machineIds);
-  if ('unreadable' in read) {
-    return deferredEffect(`the machine's actions could not be read before acting (${read.unreadable})`);
-  }
-  // The list may lag behind what this run itself has asked for.
-  act.record.splice(0, act.record.length, ...updatedRecord(act.record, read.record));
-  const again = decideRequest(act.kind, act.record, act.context);
-  const isNew = again.kind === 'cancel' || (again.kind === 'post' && planned.kind !== 'post');
-  if (isNew) return deferredEffect('the state of the machine changed while the run worked');
-  return await carryOut(act, again, run);
-}
-
-async function carryOut(act: Act, decision: Decision, run: RunContext): Promise<ActEffect> {
-  const { kind, trigger, context } = act;
-  switch (decision.kind) {
-    case 'answered':
-    case 'adopt':
-      return acceptedEffect(kind, decision.action, 'adopted', trigger, context.owner, context.now);
-    case 'nothing in force':
-      return nothingInForceEffect(trigger, timeOfRelease(context));
-    case 'cancelled':
-      return cancelledEffect(decision.action, trigger, timeOfRelease(context));
-    case 'defer':
-      return deferredEffect(decision.reason);
-    case 'post':
-      return await post(act, run);
-    case 'cancel':
-      return await cancelThenDecide(act, decision.action, decision.mayPost, run);
+export async function act(one: Case, rules: Rules, run: RunContext): Promise<Acted> {
+  const hand = createHand(one, run);
+  const untouched: Acted = { one, hand, events: one.news, triggers: [] };
+  try {
+    run.stop.throwIfAborted();
+    return await actOn(untouched, rules, run);
+  } catch (error) {
+    return { ...untouched, failure: endOf(one, error, run) };
   }
 }
 
-/**
- * The time of a release that needed no action. Within the hour, one that the tags tell of already is taken to be the
- * same: a run that could not write the note, or was killed, left the trigger behind.
- */
-function timeOfRelease({ now, newestOfKind, newestBlock }: RequestContext): number {
-  const isKnown = newestOfKind !== undefined && newestOfKind >= (newestBlock ?? -Infinity);
-  return isKnown && now >= newestOfKind && now - newestOfKind < 3_600_000 ? newestOfKind : now;
+async function actOn({ one, hand, ...rest }: Acted, rules: Rules, run: RunContext): Promise<Acted> {
+  const kind = one.plan ? one.asks[0] : undefined;
+  // A tag that still says isolated would hold the host for the machine whose id: comes now.
+  if (one.enriches && one.found && !isNamed(one)) await putRight(one, newsToSay(one), hand, run);
+  await writeContext(one, kind, hand, run);
+  const acted: Acted = { ...rest, one, hand };
+  if (kind === undefined || !one.plan) return acted;
+
+  const flags = kind === 'isolate' ? run.triggers.blockTags : run.triggers.unblockTags;
+  const triggers = triggersAmong(one.tags, flags);
+  const { met, record } = await meet(one, kind, triggers[0] ?? '', hand, rules, run);
+  return { ...acted, one: { ...one, record }, triggers, met, events: [...overtaken(one.news, met), met] };
 }
 
-function commentFor({ kind, context, trigger, hostName }: Act, now: number): string {
-  return writeComment({ kind, ...context.owner, trigger, time: now, hostName });
+/** Tells whether the host's `id:` tags name the machine that was found. */
+function isNamed({ tags, found }: Case): boolean {
+  return found?.kind === 'machine' && tags.some((tag) => tag.toLowerCase() === `id: ${found.machine.id}`);
 }
 
-async function post(act: Act, run: RunContext): Promise<ActEffect> {
-  const { kind, machineId, trigger, context } = act;
-  const comment = commentFor(act, run.clock.now());
-  const posted = await run.writer.post({
-    machineId,
-    type: kind === 'isolate' ? 'Isolate' : 'Unisolate',
-    comment,
-    isolationType: run.settings.isolationType,
-  });
-  switch (posted.kind) {
-    case 'accepted': {
-      act.record.push(posted.action);
-      // Defender may answer a request with the action that it already has open.
-      const how = posted.action.requestorComment === comment ? 'posted' : 'adopted';
-      return acceptedEffect(kind, posted.action, how, trigger, context.owner, context.now);
-    }
-    case 'refused': {
-      const reason = posted.unknownMachine
-        ? `Defender no longer knows machine ${machineId} (${posted.reason})`
-        : posted.reason;
-      return { ...refusedEffect(kind, trigger, reason, context.now), machineUnknown: posted.unknownMachine };
-    }
-    case 'already open': {
-      const read = await readRecordOf(run.atp, act.machineIds);
-      const again = 'record' in read ? decideRequest(kind, read.record, context) : undefined;
-      if (again?.kind === 'adopt' || again?.kind === 'answered') return await carryOut(act, again, run);
-      return deferredEffect(
-        `Defender already has an action open on the machine and its record does not show an ${requestNouns[kind]} to take over yet`,
-      );
-    }
-    case 'unclear':
-      return { ...deferredEffect(posted.reason), unclear: true };
-    case 'not done':
-      return deferredEffect(posted.reason);
-  }
+/** What is said whatever comes of the request. */
+function newsToSay({ news, plan }: Case): Consequence[] {
+  const isActing = plan?.kind === 'go' && plan.decision.kind !== 'wait';
+  return news.filter(({ event }) => !isActing || !silentWhenOvertaken.includes(event));
 }
 
-async function cancelThenDecide(
-  act: Act,
-  opposite: MachineAction,
-  mayPost: boolean,
+async function writeContext(
+  one: Case,
+  kind: RequestKind | undefined,
+  hand: Hand,
   run: RunContext,
-): Promise<ActEffect> {
-  const { kind, context } = act;
-  const read: RecordRead = await run.writer.cancel(opposite, commentFor(act, run.clock.now()), act);
-  if ('unreadable' in read) {
-    return deferredEffect(
-      `action ${opposite.id} was to be cancelled; whether it was could not be read (${read.unreadable})`,
-    );
-  }
-  act.record.splice(0, act.record.length, ...updatedRecord(act.record, read.record));
-  const wasCancelled = read.record.some(({ id, status }) => id === opposite.id && status === 'Cancelled');
-  const again = decideRequest(kind, act.record, context);
-  if (
-    kind === 'release' &&
-    wasCancelled &&
-    (again.kind === 'nothing in force' || again.kind === 'cancelled')
-  ) {
-    return cancelledEffect(opposite, act.trigger, timeOfRelease(context));
-  }
-  if (again.kind === 'cancel') {
-    return deferredEffect(
-      `action ${opposite.id} was asked to be cancelled, but Defender still lists it as ${again.action.status}`,
-    );
-  }
-  if (again.kind === 'defer' && wasCancelled) {
-    return deferredEffect(`action ${opposite.id} was cancelled for it, but then: ${again.reason}`);
-  }
-  if (kind === 'isolate' && again.kind === 'post' && !mayPost) {
-    return deferredEffect('what is in force on the machine changed while the run worked');
-  }
-  return await carryOut(act, again, run);
+): Promise<void> {
+  if (!one.enriches || !one.found) return;
+  const before = hand.tags();
+  const refusedTags = await hand.change({ machine: machineTagsFor(one, before, run) });
+  if (!mayIsolate(kind, one.plan)) return;
+  const again = hand.tags() === before ? await hand.putAgain(before.filter(isIdTag)) : [];
+  const lost = [...refusedTags, ...again].find(({ tag }) => isIdTag(tag));
+  if (lost) throw lost.error;
 }
+
+/** The machine tags that the host is to have; nothing where those it has must stay. */
+function machineTagsFor(one: Case, tags: readonly string[], run: RunContext): string[] | undefined {
+  const { found, plan, held, keepsId } = one;
+  if (!found) return undefined;
+  const isActing = plan?.kind === 'go' && plan.decision.kind !== 'wait';
+  // A held host keeps the `id:` that its release goes by, until the request of this run is about another machine.
+  if (keepsId && !isActing) return undefined;
+  const machine = contextTags(found, held === 'by address', isActing);
+  // An action stays under the id of the record that it was asked for, also when that is merged: until it has ended, only
+  // that id finds it.
+  const isAwaited = held === 'by id' && isUnfinished(readTags(tags, run.now()));
+  if (!machine || !isAwaited) return machine;
+  return [...machine.filter((tag) => !isIdTag(tag)), ...tags.filter(isIdTag)];
+}
+
+/** Meets a request as planned. What Defender refuses, or an outage, ends the request and not the host's enrichment. */
+async function meet(
+  one: Case,
+  kind: RequestKind,
+  trigger: string,
+  hand: Hand,
+  rules: Rules,
+  run: RunContext,
+): Promise<Performed> {
+  const { plan, record } = one;
+  switch (plan?.kind) {
+    case undefined:
+      throw new TypeError('a request without a plan');
+    case 'conflict':
+      return {
+        met: {
+          ...conflicting(`${plan.reason}; remove one of the tags`),
+          waiting: conflictWords(plan.reason),
+        },
+        record,
+      };
+    case 'defer':
+      return { met: { ...deferred(plan.reason, plan.exitCode), waiting: plan.waiting }, record };
+    case 'refuse':
+      return { met: refused(kind, trigger, plan.reason, run.now()), record };
+    case 'go':
+      try {
+        if (plan.decision.kind === 'post' || plan.decision.kind === 'cancel') hand.begin();
+        return await perform({ kind, trigger, one, rules }, plan.decision, run);
+      } catch (error) {
+        if (run.stop.aborted || !(error instanceof AppError)) throw error;
+        return { met: { ...endOf(one, error, run), waiting: waitingFor(error) }, record };
+      }
+  }
+}
+
+function conflictWords(reason: string): string {
+  return `${reason}; remove one of the tags`;
+}
+
+/** What a person has to do about an error: give a right, or look into a refusal that is not known here. */
+function waitingFor(error: AppError): string | undefined {
+  if (error instanceof MissingRightError) return `${rightWords}; ${error.hint ?? ''}`.trim();
+  if (!(error instanceof ApiError) || error.isOutage || error.failure !== 'status') return undefined;
+  const words = [error.serviceCode, error.serviceMessage].filter(Boolean).join(': ');
+  return `Defender refuses it with ${code(cleanText(words.replaceAll(anyId, '…'), 300))}; look at the machine in the portal`;
+}
+
+const rightWords = 'the application may not do it (Machine.Isolate)';
+/** Ids change from one refusal to the next. */
+const anyId = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b[0-9a-f]{32,40}\b/giu;

@@ -1,12 +1,13 @@
 import type { AtpClient } from '../atp/client.ts';
 import type { Clock } from '../clock.ts';
-import type { MatchPolicy } from '../decide/match.ts';
 import type { NeverRules } from '../decide/guard.ts';
+import type { MatchPolicy } from '../decide/match.ts';
 import type { DetectClient } from '../detect/client.ts';
+import type { Breaker } from '../http/breaker.ts';
+import type { Journal } from '../local/journal.ts';
 import type { Log } from '../log.ts';
 import type { Progress } from '../progress.ts';
 import type { Freshness } from './freshness.ts';
-import type { Health } from './health.ts';
 import type { Writer } from './writer.ts';
 
 /** Which tags and scores select hosts, and for what. */
@@ -25,6 +26,8 @@ export interface RunSettings {
   maxPerRun: number;
   match: MatchPolicy;
   never: NeverRules;
+  /** After so many milliseconds Defender lifts an isolation by itself; 0: never. */
+  endsAfterMs: number;
   portal: { url: string; tenantId: string };
   /** How long after acting to follow the machine actions, milliseconds. */
   waitMs: number;
@@ -34,19 +37,20 @@ export interface RunSettings {
 export interface RunContext {
   triggers: Triggers;
   settings: RunSettings;
+  /** For durations and pauses. */
   clock: Clock;
+  /** Defender's time, milliseconds UTC; Detect's as long as Defender was not asked. Times of tags and actions are its. */
+  now(): number;
   log: Log;
   detect: DetectClient;
   atp: AtpClient;
-  /** Writes through the clients of this context. */
   writer: Writer;
-  /** Makes a writer through other clients: those whose failures count against one host. */
-  writerWith(detect: DetectClient, atp: AtpClient): Writer;
-  health: Health;
+  breaker: Breaker;
   freshness: Freshness;
+  journal: Journal;
   /** Told how many hosts there are, and of each that is done. */
   progress: Progress;
-  /** No new host is begun after this, milliseconds UTC. */
+  /** No new host is begun after this, milliseconds of the clock. */
   deadline: number;
   /** Aborted by SIGINT or SIGTERM, with an `InterruptedError` as its reason. */
   stop: AbortSignal;

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
 import type { Cache } from '../cache.ts';
+import type { Case } from '../decide/case.ts';
 import { carriesContext } from '../decide/tags.ts';
-import type { SelectedHost } from './select.ts';
 
 /** When each host was last enriched and had its last turn, and since when it waits for one, remembered between runs. */
 export interface Freshness {
   /** Hosts that only their scores selected, or an unfinished action beside them, enriched so recently that nothing need be asked, and that still carry it. */
-  isFresh(selected: SelectedHost, now: number): boolean;
+  isFresh(selected: Pick<Case, 'host' | 'reasons'>, now: number): boolean;
   enriched(hostId: number, now: number): void;
   /** The host had its turn, whatever came of it. */
   served(hostId: number, now: number): void;

@@ -1,6 +1,6 @@
-import type { AtpClient } from '../atp/client.ts';
+import type { AtpClient, Caller } from '../atp/client.ts';
 import type { Addresses, Alert, Machine } from '../atp/schema.ts';
-import { chooseMachine, weigh, type Finding } from '../decide/match.ts';
+import { chooseMachine, macsOfSeveral, weigh, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
 import type { Host } from '../detect/schema.ts';
 import { ApiError, PostponedError } from '../errors.ts';
@@ -18,6 +18,8 @@ export interface Inventory {
   alertsOf(machineId: string): Alert[] | 'unknown' | undefined;
 }
 
+const wholeRun: Caller = { host: undefined, priority: 'enrichment' };
+
 const alertWindowMs = 30 * 86_400_000;
 
 /** A page of 10,000 records has taken half a second of processor time (`npm run bench`); for fewer hosts, it is not worth that. */
@@ -34,20 +36,21 @@ export async function readInventory(
 ): Promise<Inventory | undefined> {
   const [machines, alerts] = await Promise.all([readMachines(atp, hosts), readAlerts(atp, now)]);
   if (machines === undefined) return undefined;
+  const sharedMacs = macsOfSeveral([...machines.byKey.values()].flat());
   return {
     confirmed(host) {
       const address = host.lastSource ?? '';
       const holders = machines.byAddress.get(address) ?? [];
       if (holders.filter(isLive).length !== 1 || machines.unclear.has(address)) return undefined;
       // Records that are not live hold the address as well, and make no difference only where the choice makes none.
-      const match = chooseMachine(host, holders);
+      const match = chooseMachine(host, holders, { sharedMacs });
       const isSure = match.kind === 'one' && match.finding.evidence === 'confirmed' && isLive(match.machine);
       return isSure ? { machine: match.machine, finding: match.finding } : undefined;
     },
     mayConfirm: (host) =>
       machines.hasUnusable ||
       keysOfHost(host).some((key) =>
-        machines.byKey.get(key)?.some((machine) => weigh(host, machine).evidence === 'confirmed'),
+        machines.byKey.get(key)?.some((machine) => weigh(host, machine, sharedMacs).evidence === 'confirmed'),
       ),
     alertsOf: (machineId) => (alerts instanceof Map ? (alerts.get(machineId) ?? []) : alerts),
   };
@@ -76,7 +79,7 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
   const seen = new Set<string>();
   for (let skip: number | undefined = 0; skip !== undefined; pagesLeft -= 1) {
     if (pagesLeft <= 0) return undefined;
-    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip);
+    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip, wholeRun);
     const before = seen.size;
     for (const machine of page.machines) {
       if (seen.has(machine.id)) continue;
@@ -111,7 +114,7 @@ async function readAlerts(
   atp: AtpClient,
   now: number,
 ): Promise<Map<string, Alert[]> | 'unknown' | undefined> {
-  const alerts = await atp.listAlertsSince(now - alertWindowMs).catch((error: unknown) => {
+  const alerts = await atp.listAlertsSince(now - alertWindowMs, wholeRun).catch((error: unknown) => {
     // Asked for by itself, each machine's alerts are another quota.
     if (error instanceof ApiError || error instanceof PostponedError) return undefined;
     throw error;

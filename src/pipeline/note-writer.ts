@@ -1,6 +1,10 @@
+import type { Case } from '../decide/case.ts';
+import type { Consequence } from '../decide/consequences.ts';
+import { noteActionOf } from '../decide/events.ts';
 import {
   factLines,
   isOwnNote,
+  isStillAsked,
   keepMatch,
   parseNote,
   putEntry,
@@ -8,21 +12,24 @@ import {
   sameNote,
   syncEntries,
   timeOfEvent,
+  waitingLine,
   type NoteEntry,
+  type NoteParts,
 } from '../decide/note.ts';
-import type { Effect } from '../decide/outcome.ts';
-import type { Look } from '../decide/plan.ts';
 import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
+import { triggersAmong } from '../decide/tags.ts';
 import type { Note } from '../detect/client.ts';
 import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostReport } from './report.ts';
-import { HostGoneError } from './writer.ts';
+import { HostGoneError, isRefusal } from './writer.ts';
 
 /** What became of a host's note. */
 export interface NoteOutcome {
   note: HostReport['note'];
-  /** Why the note is left to a later run, so that the trigger tags must stay. */
+  /** The events, with the times that an interrupted run has noted already. */
+  events: readonly Consequence[];
+  /** Why the note is left to a later run. */
   postponed?: AppError;
   /** Set when Detect refuses notes for good; the work goes on without them. */
   refused?: ApiError | MissingRightError;
@@ -31,85 +38,153 @@ export interface NoteOutcome {
 /**
  * Reads the host's notes and brings the program's own up to date. It is read right before it is written, so that what
  * people add to it meanwhile is kept.
- * @param effects what happened to the host; the time of one that an interrupted run has noted already is put right
+ * @param begin called before the first write
  */
 export async function updateNote(
-  hostId: number,
-  look: Look,
-  enrich: boolean,
-  effects: Effect[],
+  one: Case,
+  events: readonly Consequence[],
+  begin: () => void,
   run: RunContext,
 ): Promise<NoteOutcome> {
+  const hostId = one.host.id;
   try {
     const notes = await run.detect.listNotes(hostId);
     // Should the host be there all the same, its other tags still tell what was asked for.
-    if (!notes) return { note: null, postponed: new HostGoneError(hostId) };
-    const own = oldestOwnNote(notes);
-    const parts = own ? parseNote(own.note) : { facts: [], entries: [], theirs: '' };
-    keepTimes(effects, parts.entries);
-    const facts = enrich ? factsOf(look, parts.facts, run) : parts.facts;
-    const entries = entriesOf(look, parts.entries, effects);
-    if (facts.length === 0 && entries.length === 0) return { note: null };
-
-    const text = renderNote({ facts, entries, theirs: parts.theirs });
-    if (text === undefined) {
-      const why =
-        'the note was not written: with what people wrote below it, it is longer than Detect allows';
-      run.log.warn({ host: hostId }, why);
-      return { note: null };
-    }
-    if (own && sameNote(own.note, text)) return { note: 'unchanged' };
-    await run.writer.writeNote(hostId, own?.id, text);
-    return { note: own ? 'updated' : 'created' };
+    if (!notes) return { note: null, events, postponed: new HostGoneError(hostId) };
+    return await writeToFirstThatTakes(ownNotes(notes, run.journal.noteOf(hostId)), one, events, begin, run);
   } catch (error) {
     if (error instanceof MissingRightError || isRefusal(error)) {
-      run.log.warn(
-        { host: hostId, reason: error.message },
-        'Detect refuses the note; the work goes on without it',
-      );
-      return { note: null, refused: error };
+      const fields = { host: hostId, reason: error.message };
+      run.log.warn(fields, 'Detect refuses the note; the work goes on without it');
+      return { note: null, events, refused: error };
     }
     const isPassing = error instanceof ApiError || error instanceof AuthError;
     if (!isPassing || run.stop.aborted) throw error;
-    return { note: null, postponed: error };
+    return { note: null, events, postponed: error };
   }
 }
 
-function isRefusal(error: unknown): error is ApiError {
-  return error instanceof ApiError && [400, 413, 414, 422].includes(error.status ?? 0);
+/** The notes that look like the program's: the one used last, then the oldest first. Anybody may have copied its first line. */
+function ownNotes(notes: readonly Note[], used: number | undefined): Note[] {
+  const age = ({ id, createdAt }: Note) => (id === used ? -1 : (createdAt ?? Infinity));
+  return notes
+    .filter(({ note }) => isOwnNote(note))
+    .sort((one, other) => age(one) - age(other) || one.id - other.id);
+}
+
+const nothing: NoteParts = { facts: [], entries: [], theirs: '' };
+
+async function writeToFirstThatTakes(
+  candidates: readonly Note[],
+  one: Case,
+  events: readonly Consequence[],
+  begin: () => void,
+  run: RunContext,
+): Promise<NoteOutcome> {
+  for (const candidate of candidates) {
+    const parts = parseNote(candidate.note);
+    const timed = withNotedTimes(events, parts.entries);
+    const text = textOf(one, parts, timed, run);
+    if (text === undefined) continue;
+    if (text === '' || sameNote(candidate.note, text))
+      return { note: text === '' ? null : 'unchanged', events: timed };
+    try {
+      begin();
+      await run.writer.writeNote(one.host.id, candidate.id, text);
+    } catch (error) {
+      // Full, or another user's.
+      if (error instanceof MissingRightError || isRefusal(error)) continue;
+      throw error;
+    }
+    if (candidate !== candidates[0]) await run.journal.useNote(one.host.id, candidate.id);
+    return { note: 'updated', events: timed };
+  }
+  return await writeNew(one, events, candidates.length > 0, begin, run);
+}
+
+async function writeNew(
+  one: Case,
+  events: readonly Consequence[],
+  hasOlder: boolean,
+  begin: () => void,
+  run: RunContext,
+): Promise<NoteOutcome> {
+  const text = textOf(one, nothing, events, run);
+  if (text === undefined || text === '') return { note: null, events };
+  begin();
+  const id = await run.writer.writeNote(one.host.id, undefined, text);
+  if (hasOlder) await run.journal.useNote(one.host.id, id);
+  return { note: 'created', events };
+}
+
+/** The note's text; empty when there is nothing to say, undefined when it does not fit into this note. */
+function textOf(
+  one: Case,
+  { facts: earlier, waiting: before, entries: noted, theirs }: NoteParts,
+  events: readonly Consequence[],
+  run: RunContext,
+): string | undefined {
+  const [facts = []] = [factsOf(one, earlier, run), one.owed?.facts ?? [], earlier].filter(
+    (lines) => lines.length > 0,
+  );
+  const entries = entriesOf(one, noted, events, run);
+  const waiting = waitingOf(one, before, events, run);
+  const isEmpty = facts.length === 0 && entries.length === 0 && waiting === undefined;
+  return isEmpty ? '' : renderNote({ facts, waiting, entries, theirs });
+}
+
+/** The line stays until the request has its answer or its trigger is gone; what passes by itself changes nothing. */
+function waitingOf(
+  { asks, tags }: Case,
+  before: string | undefined,
+  events: readonly Consequence[],
+  { triggers }: RunContext,
+): string | undefined {
+  const said = events.findLast(({ waiting }) => waiting !== undefined)?.waiting;
+  const [kind] = asks;
+  if (said !== undefined && kind !== undefined) {
+    const flags = kind === 'isolate' ? triggers.blockTags : triggers.unblockTags;
+    return waitingLine(kind, triggersAmong(tags, flags)[0] ?? '', said);
+  }
+  const isAnswered = events.some(({ settles }) => settles);
+  return before !== undefined && !isAnswered && isStillAsked(before, tags) ? before : undefined;
 }
 
 /** An event that an interrupted run has noted within the last hour keeps the time it has there. */
-function keepTimes(effects: Effect[], entries: readonly NoteEntry[]): void {
-  for (const effect of effects) {
-    if (!effect.entry || effect.entry.action) continue;
-    const time = timeOfEvent(entries, effect.entry.what, effect.entry.time);
-    effect.entry = { ...effect.entry, time };
-    if (effect.history) effect.history = { ...effect.history, time };
-  }
+function withNotedTimes(events: readonly Consequence[], noted: readonly NoteEntry[]): Consequence[] {
+  return events.map((event) => {
+    const { entry, accepted } = event;
+    if (!entry || entry.action) return event;
+    const time = timeOfEvent(noted, entry.what, entry.time);
+    return { ...event, entry: { ...entry, time }, accepted: accepted && { ...accepted, time } };
+  });
 }
 
-function factsOf(look: Look, earlier: readonly string[], run: RunContext): string[] {
-  const { resolution, alerts } = look;
-  const summary = Array.isArray(alerts) ? summariseAlerts(alerts, run.clock.now()) : alerts;
-  const found = factLines(noteFacts(resolution, summary, run.settings.portal));
-  const isKnown = resolution.kind === 'machine' && resolution.evidence === 'by id';
-  return isKnown ? keepMatch(found, earlier, resolution.machine.id) : found;
+/** The lines about the machine that was found; none where it was not looked for. */
+export function factsOf(
+  { enriches, found, alerts }: Case,
+  earlier: readonly string[],
+  run: RunContext,
+): readonly string[] {
+  if (!enriches || !found) return [];
+  const isKnownNumber = alerts !== undefined && alerts !== 'unknown';
+  const summary = isKnownNumber ? summariseAlerts(alerts, run.now()) : 'unknown';
+  const lines = factLines(noteFacts(found, summary, run.settings.portal));
+  const isNamed = found.kind === 'machine' && found.evidence === 'by id';
+  return isNamed ? keepMatch(lines, earlier, found.machine.id) : lines;
 }
 
-function entriesOf({ record }: Look, earlier: readonly NoteEntry[], effects: readonly Effect[]): NoteEntry[] {
-  let entries = syncEntries(earlier, 'record' in record ? record.record : []);
-  for (const { entry, action } of effects) {
-    if (entry) entries = putEntry(entries, entry);
-    else if (action) entries = syncEntries(entries, [action]);
-  }
-  return entries;
-}
-
-/** The oldest of the program's own notes; should there be several, the others are left alone. */
-function oldestOwnNote(notes: readonly Note[]): Note | undefined {
-  const age = (note: Note) => note.createdAt ?? Infinity;
-  return notes
-    .filter((note) => isOwnNote(note.note))
-    .sort((one, other) => age(one) - age(other) || one.id - other.id)[0];
+function entriesOf(
+  { record, owed }: Case,
+  noted: readonly NoteEntry[],
+  events: readonly Consequence[],
+  { settings }: RunContext,
+): NoteEntry[] {
+  const actions = 'record' in record ? record.record : [];
+  const synced = syncEntries(
+    noted,
+    actions.map((action) => noteActionOf(action, settings)),
+  );
+  const lines = [...(owed?.entries ?? []), ...events.flatMap(({ entry }) => entry ?? [])];
+  return lines.reduce<NoteEntry[]>((entries, line) => putEntry(entries, line), synced);
 }

@@ -1,7 +1,7 @@
 import { cleanText } from '../clean.ts';
-import { results, type ReportedAction, type Result } from '../decide/outcome.ts';
+import type { Reason } from '../decide/case.ts';
+import { results, type ReportedAction, type Result } from '../decide/consequences.ts';
 import { worstExitCode, type ExitCode, type Service } from '../errors.ts';
-import type { Reason } from './select.ts';
 
 /** What the report says of one host. */
 export interface HostReport {
@@ -24,6 +24,7 @@ export interface HostOutcome {
   explanation: string[];
 }
 
+/** The report of a run, as `--json` prints it. */
 export interface Report {
   schema: 1;
   version: string;
@@ -55,13 +56,16 @@ export function buildReport(parts: {
   dryRun: boolean;
   calls: Record<Service, number>;
   outcomes: readonly HostOutcome[];
+  /** Hosts that failed and have no id by which to list them. */
+  nameless?: number;
   /** Exit codes that belong to the run and not to a host. */
   exitCodes: readonly ExitCode[];
 }): Report {
-  const { version, dryRun, calls, outcomes } = parts;
-  const counts: Record<string, number> = { selected: outcomes.length };
+  const { version, dryRun, calls, outcomes, nameless = 0 } = parts;
+  const counts: Record<string, number> = { selected: outcomes.length + nameless };
   for (const name of Object.values(countNames)) counts[name] = 0;
   for (const { report } of outcomes) counts[report.result] = (counts[report.result] ?? 0) + 1;
+  counts['failed'] = (counts['failed'] ?? 0) + nameless;
   return {
     schema: 1,
     version,

@@ -1,286 +1,217 @@
-import { isIP } from 'node:net';
-import type { AtpClient } from '../atp/client.ts';
-import type { Machine, MachineAction } from '../atp/schema.ts';
-import type { Owner } from '../decide/comment.ts';
-import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
-import type { Look, RecordRead } from '../decide/plan.ts';
-import { releaseShown, type MachineRecord } from '../decide/record.ts';
-import { ownAnswer, ownCancellation } from '../decide/request.ts';
-import { machineIdOf, nameOf, type Resolution } from '../decide/resolution.ts';
-import {
-  isHeld,
-  isOpenStatus,
-  isUnfinished,
-  minuteOf,
-  minuteText,
-  readTags,
-  type RequestKind,
-  type TagState,
-} from '../decide/tags.ts';
-import type { DetectClient } from '../detect/client.ts';
-import type { Host } from '../detect/schema.ts';
-import type { Priority } from '../http/limiter.ts';
-import type { Inventory } from './inventory.ts';
-import { ApiError, AppError, ExitCode } from '../errors.ts';
+import { answeredBy, cancelledFor, decide, isCancellationTold } from '../decide/answer.ts';
+import type { Case, RecordRead, Witnesses } from '../decide/case.ts';
+import { kinds } from '../decide/kinds.ts';
+import { updatedRecord } from '../decide/machine-state.ts';
+import { newsOf, type News } from '../decide/news.ts';
+import { endsToldIn, isOwnNote, parseNote } from '../decide/note.ts';
+import { judgedOf, type Rules } from '../decide/plan.ts';
+import { machineIdOf } from '../decide/resolution.ts';
+import { isEndStatus, isHeld, minuteOf, readTags, type TagState } from '../decide/tags.ts';
+import { AppError, ExitCode } from '../errors.ts';
+import { findByAddress, findById, type LookUp } from './look-up.ts';
 
 /** What resolving a host works with. */
-export interface Resolver {
-  detect: DetectClient;
-  atp: AtpClient;
-  brain: string;
-  now(): number;
-  /** Set for the enrichment of a large run only. */
-  inventory?: Inventory | undefined;
-  /** Isolations and releases of a machine, from the one list of a run where that reaches back far enough. */
-  readRecord(machineIds: readonly string[], state: TagState): Promise<RecordRead>;
+export interface Resolver extends LookUp {
+  rules: Rules;
+  /** What is known of a machine beside Defender's record. */
+  witnessesOf(hostId: number, machineIds: readonly string[]): Promise<Witnesses>;
+  /** Actions of a machine, and of this host: from a list of many machines, or the machine's own record. */
+  readRecord(machineIds: readonly string[]): Promise<RecordRead>;
+  /** What `readRecord` reads is the machine's own record. */
+  isWhole: boolean;
+  /** The machine's own record. */
+  readWhole(machineIds: readonly string[]): Promise<RecordRead>;
+  /** Actions of the machine of an `id:` tag that is to give way to another. */
+  readMoved(machineId: string): Promise<RecordRead>;
 }
 
-const minuteMs = 60_000;
-/** findbyip knows the past 30 days (MicrosoftDocs/defender-docs, find-machines-by-ip). */
-const addressMemoryMs = 30 * 86_400_000;
-/** Sensors report late; a host seen more recently than this may be known only a little earlier. */
-const lateReportMs = 60 * minuteMs;
-const earlierMs = 30 * minuteMs;
-const longestMergeChain = 5;
+/** What Defender records of the machine that a host's `id:` tag names. */
+interface Named {
+  machineIds: readonly string[];
+  record: RecordRead;
+  news: News;
+}
 
 /**
- * Finds a host's machine and reads the machine's record: once per host and run.
- * @param request what the host's trigger tag asks for, if anything
+ * Finds a host's machine and reads what Defender records of it: once per host and run. A held host goes by its `id:`
+ * tag, every other by its address; a host that only waits for an action needs no machine.
  */
-export async function resolveHost(
-  host: Host,
-  tags: string[],
-  request: RequestKind | undefined,
-  resolver: Resolver,
-): Promise<Look> {
-  const state = readTags(tags);
-  const id = state.ids.length > 1 && isHeld(state) ? await heldId(state, resolver) : onlyId(state);
-  const owner: Owner = { brain: resolver.brain, hostId: host.id };
-  const answerIn = (kind: RequestKind | undefined, record: MachineRecord) =>
-    kind &&
-    ownAnswer(kind, record, {
-      owner,
-      newestOfKind: state.newest[kind],
-      unfinished: isUnfinished(state, kind),
-    });
-  let record: RecordRead | undefined;
-  let corrected: MachineAction | undefined;
-
-  if (id !== undefined && isHeld(state)) {
-    const byId = await resolveById(id, state, request, resolver);
-    record = byId.record;
-    if ('record' in record) {
-      // What a killed run asked for is no news: it is looked away from, and answers the trigger later.
-      const answer = answerIn(request, record.record);
-      const others = record.record.filter((action) => action !== answer);
-      const release = releaseShown(others, state.newest.isolate);
-      const isTold = answer && minuteOf(release?.createdAt ?? 0) <= (state.newest.release ?? -Infinity);
-      corrected = isTold ? undefined : release;
-    }
-    if (!corrected) return { host, tags, ...byId };
-    // The tags were not told of a release: the host is no longer held, so its address counts again.
+export async function resolve(one: Case, resolver: Resolver): Promise<Case> {
+  const tags = readTags(one.tags, resolver.now);
+  const isHeldNow = isHeld(tags);
+  const [request] = one.asks;
+  if (request === undefined && !one.enriches) return await readNews(one, resolver);
+  const id = isHeldNow && tags.ids.length > 1 ? await heldId(tags, resolver) : onlyId(tags);
+  if (id === undefined) {
+    const isFollowed = request === undefined && isHeldNow;
+    const events = isFollowed ? (await readNamed([], one, tags, resolver)).news.events : [];
+    return { ...(await resolveByAddress(one, isHeldNow ? 'by address' : undefined, resolver)), news: events };
   }
+  if (isHeldNow || request !== undefined) return await resolveNamed(one, id, tags, resolver);
+  return await resolveMoved(await resolveByAddress(one, undefined, resolver), id, tags, resolver);
+}
 
-  if (id !== undefined && request !== undefined) {
-    record ??= await resolver.readRecord([id], state);
-    // An answer may be hidden in what could not be read: the state is unknown, whatever the address leads to.
-    if ('unreadable' in record)
-      return { tags, ...(await resolveAndRead(host, state, request, resolver)), record };
-
-    const context = {
-      owner,
-      newestOfKind: state.newest.release,
-      newestBlock: state.newest.isolate,
-      now: resolver.now(),
-    };
-    const cancelled = request === 'release' ? ownCancellation(record.record, context) : undefined;
-    // One that a `Manual unblock:` tells of has had its trigger: what is asked for now is something new.
-    const wasCancelled =
-      cancelled !== undefined &&
-      minuteOf(cancelled.updatedAt ?? 0) > (state.newest.release ?? Number.NEGATIVE_INFINITY);
-    const isTold = state.slots.some(({ kind, status }) => kind === 'isolate' && status === 'Cancelled');
-    const isAnswered = answerIn(request, record.record) !== undefined || (wasCancelled && !isTold);
-    if (isAnswered) {
-      // Found by address like in the run that asked, where that still leads there: the note then says the same.
-      const byAddress = await resolveAndRead(host, state, request, resolver);
-      if (machineIdOf(byAddress.resolution) === id) return { tags, corrected, ...byAddress };
-    }
-    // An isolation that a killed run asked for is what a release is about, wherever the address leads; and a release that
-    // is under way keeps a block. One that is over steers nothing: the machine may be another host's by now.
-    const opposite = answerIn(request === 'isolate' ? 'release' : 'isolate', record.record);
-    const isStanding =
-      opposite !== undefined &&
-      (isOpenStatus(opposite.status) || (request === 'release' && opposite.status === 'Succeeded'));
-    const isAwaited = isStanding && !corrected;
-    if (isAnswered || isAwaited || wasCancelled)
-      return { host, tags, corrected, ...(await resolveById(id, state, request, resolver, record)) };
-  }
-  return { tags, corrected, ...(await resolveAndRead(host, state, request, resolver)) };
+/** What Defender records of the machine that a host's tags name, without looking for any. */
+export async function readNews(one: Case, resolver: Resolver): Promise<Case> {
+  const tags = readTags(one.tags, resolver.now);
+  return withNews(one, await readNamed(tags.ids, one, tags, resolver));
 }
 
 function onlyId({ ids }: TagState): string | undefined {
   return ids.length === 1 ? ids[0] : undefined;
 }
 
+/** A host with one `id:` tag that is held, or asks for something: of that machine first, of the address second. */
+async function resolveNamed(one: Case, id: string, tags: TagState, resolver: Resolver): Promise<Case> {
+  const isHeldNow = isHeld(tags);
+  // Only a held host is surely about that machine: of another, its actions are read before its document.
+  let found = isHeldNow ? await findById(id, resolver) : undefined;
+  const named = await readNamed(found?.machineIds ?? [id], one, tags, resolver);
+  const witnesses = await resolver.witnessesOf(one.host.id, named.machineIds);
+  const byId = await withToldEnds({ ...withNews(one, named), witnesses, held: 'by id' }, resolver);
+  if ('unreadable' in named.record) return { ...byId, found: found?.resolution };
+  if (goesById(byId, named, isHeldNow, resolver)) {
+    found ??= await findById(id, resolver);
+    return { ...byId, found: found.resolution };
+  }
+  const byAddress = await resolveByAddress(one, undefined, resolver, named);
+  return { ...byAddress, news: named.news.events, keepsId: isHeldNow && !named.news.endsHold };
+}
+
 /**
  * Which of several `id:` tags a held host is held for: a run that was killed while it replaced the one by the other leaves
  * both. It is the one whose record has the isolation of the host's newest `Manual block:`; none, where that is not one.
  */
-async function heldId(state: TagState, { readRecord }: Resolver): Promise<string | undefined> {
-  const found: string[] = [];
-  for (const id of state.ids) {
-    const read = await readRecord([id], state);
-    if ('unreadable' in read) {
-      const message = `which of its id: tags the host is held for could not be read (${read.unreadable})`;
-      throw new AppError(message, 'unreadable', ExitCode.incomplete);
-    }
-    const isOfBlock = ({ type, createdAt }: MachineAction) =>
-      type === 'Isolate' && createdAt !== undefined && minuteOf(createdAt) === state.newest.isolate;
-    if (read.record.some(isOfBlock)) found.push(id);
+async function heldId(tags: TagState, { readRecord }: Resolver): Promise<string | undefined> {
+  const read = await readRecord(tags.ids);
+  if ('unreadable' in read) {
+    const message = `which of its id: tags the host is held for could not be read (${read.unreadable})`;
+    throw new AppError(message, 'unreadable', ExitCode.incomplete);
   }
+  const ofBlock = read.record.filter(
+    ({ type, createdAt }) =>
+      type === kinds.isolate.type && createdAt !== undefined && minuteOf(createdAt) === tags.times.isolate[0],
+  );
+  const found = tags.ids.filter((id) => ofBlock.some(({ machineId }) => machineId === id));
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** A held host's machine, by the id in its tag and never by address; a merged record leads to its heir. */
-async function resolveById(
-  id: string,
-  state: TagState,
-  request: RequestKind | undefined,
-  { atp, readRecord }: Resolver,
-  known?: RecordRead,
-): Promise<Pick<Look, 'resolution' | 'record' | 'machineIds'>> {
-  const ids = [id];
-  let machine: Machine | undefined;
-  for (let next: string | undefined = id; next !== undefined && ids.length <= longestMergeChain;) {
-    machine = await atp.getMachine(next, request ? 'action' : 'enrichment');
-    next = machine?.mergedIntoMachineId;
-    if (next !== undefined && ids.includes(next)) break;
-    if (next !== undefined) ids.push(next);
-  }
-  const record = known ?? (await readRecord(ids, state));
-  if (!machine) return { resolution: { kind: 'gone', machineId: ids.at(-1) ?? id }, record, machineIds: ids };
-  const how =
-    ids.length > 1 ? `by its id: tag, whose record was merged into ${machine.id}` : 'by its id: tag';
-  const resolution: Resolution = { kind: 'machine', machine, evidence: 'by id', how, claim: how };
-  return { resolution, record, machineIds: ids };
-}
-
-async function resolveAndRead(
-  host: Host,
-  state: TagState,
-  request: RequestKind | undefined,
-  resolver: Resolver,
-): Promise<Pick<Look, 'host' | 'resolution' | 'record' | 'machineIds'>> {
-  const found = await resolveByAddress(host, request ? 'action' : 'enrichment', resolver);
-  const machineId = machineIdOf(found.resolution);
-  const machineIds = machineId === undefined ? [] : [machineId, ...(found.merged ?? [])];
-  const record: RecordRead =
-    request !== undefined && machineId !== undefined
-      ? await resolver.readRecord(machineIds, state)
-      : { record: [] };
-  return { host: found.host, resolution: found.resolution, record, machineIds };
-}
-
-/** Asks Defender who held the host's address when Detect last saw the host there. */
-async function resolveByAddress(
-  listed: Host,
-  priority: 'enrichment' | 'action',
-  { atp, detect, inventory, now }: Resolver,
-): Promise<{
-  host: Host;
-  resolution: Resolution;
-  /** Records at the address that were merged into the machine's; what was asked of them may still be kept under their ids. */
-  merged?: string[];
-}> {
-  const host =
-    listed.lastSeen === undefined || listed.lastSource === undefined
-      ? await completed(listed, detect)
-      : listed;
-  const { lastSource: ip, lastSeen } = host;
-  const none = (why: string) => ({ host, resolution: { kind: 'none', why } satisfies Resolution });
-
-  if (ip === undefined || isIP(ip) === 0) return none('Detect gives no usable last_source for the host');
-  const at = lastSeen === undefined ? NaN : Date.parse(lastSeen);
-  if (Number.isNaN(at)) return none('Detect does not say when the host was last seen');
-  const stale = `stale: the host was last seen more than 30 days ago, and Defender remembers addresses for 30 days`;
-  if (now() - at > addressMemoryMs) return none(stale);
-
-  const inBulk = inventory?.confirmed(host);
-  if (inBulk) return { host, resolution: describe({ kind: 'one', ...inBulk }, ip, at) };
-
-  let found = await atp.findByIp(ip, at, priority);
-  if (found === 'stale') return none(stale);
-  let match = chooseMachine(host, found);
-  let confirmedOnly = false;
-  // A machine of that earlier time must be confirmed, so that nobody looks for one that is not there.
-  const mayBeLate = now() - at < lateReportMs && (inventory?.mayConfirm(host) ?? true);
-  if (found.length === 0 && mayBeLate) {
-    found = await atp.findByIp(ip, at - earlierMs, priority);
-    confirmedOnly = true;
-    match = found === 'stale' ? { kind: 'none' } : chooseMachine(host, found, confirmedOnly);
-  }
-  const heir = match.kind === 'one' ? match.machine.id : undefined;
-  const candidates = found === 'stale' ? [] : found;
-  const merged = candidates.filter((machine) => machine.mergedIntoMachineId === heir);
-  const resolution = describe(match, ip, at);
-  return {
-    host,
-    resolution:
-      resolution.kind === 'machine'
-        ? { ...resolution, choice: { found: candidates, confirmedOnly } }
-        : resolution,
-    merged: heir === undefined ? [] : merged.map(({ id }) => id),
-  };
-}
-
-async function completed(listed: Host, detect: DetectClient): Promise<Host> {
-  const read = await detect.getHost(listed.id);
-  return read
-    ? {
-        ...listed,
-        lastSeen: listed.lastSeen ?? read.lastSeen,
-        lastSource: listed.lastSource ?? read.lastSource,
-      }
-    : listed;
-}
-
-function describe(match: Match, ip: string, at: number): Resolution {
-  switch (match.kind) {
-    case 'none':
-      return { kind: 'none', why: `Defender knows no onboarded machine at ${ip}` };
-    case 'ambiguous': {
-      const names = match.machines.slice(0, 5).map((machine) => `${nameOf(machine)} (${machine.id})`);
-      const why = `${match.machines.length} machines at ${ip} and not exactly one of them confirmed: ${names.join(', ')}`;
-      return { kind: 'ambiguous', machines: match.machines, why };
-    }
-    case 'one':
-      return {
-        kind: 'machine',
-        machine: match.machine,
-        evidence: match.finding.evidence,
-        how: `by address ${ip}, ${match.finding.evidence}: ${match.finding.because}`,
-        claim: `${ip} at ${minuteText(at)}Z is ${nameOf(match.machine)} in Defender${doubt(match.finding)}`,
-      };
-  }
-}
-
-function doubt({ evidence, because }: Finding): string {
-  return evidence === 'conflict' ? `, but ${because}` : ` (${evidence}: ${because})`;
-}
-
-/** Reads the records of several ids of one machine; an outage makes the state unknown and is no reason to stop. */
-export async function readRecordOf(
-  atp: AtpClient,
+async function readNamed(
   machineIds: readonly string[],
-  priority: Priority = 'action',
+  one: Case,
+  tags: TagState,
+  resolver: Resolver,
+): Promise<Named> {
+  const record = await resolver.readRecord(machineIds);
+  const news = newsIn(record, machineIds, resolver.isWhole, one, tags, resolver);
+  if (!news.isUnclear || 'unreadable' in record) return { machineIds, record, news };
+  const whole = await resolver.readWhole(machineIds);
+  const both = 'unreadable' in whole ? whole : { record: updatedRecord(record.record, whole.record) };
+  return { machineIds, record: both, news: newsIn(both, machineIds, true, one, tags, resolver) };
+}
+
+function newsIn(
+  record: RecordRead,
+  machineIds: readonly string[],
+  isWhole: boolean,
+  one: Case,
+  tags: TagState,
+  { rules, now }: Resolver,
+): News {
+  if ('unreadable' in record) return { events: [], endsHold: false, holds: false, isUnclear: false };
+  const owner = { brain: rules.brain, hostId: one.host.id };
+  const telling = { owner, endsAfterMs: rules.endsAfterMs, now };
+  return newsOf(tags, { record: record.record, machineIds, isWhole }, telling);
+}
+
+function withNews(one: Case, { machineIds, record, news }: Named): Case {
+  return { ...one, machineIds, record, news: news.events };
+}
+
+/** The note may tell the end of an action that its tags do not; it is read only where that makes a difference. */
+async function withToldEnds(one: Case, { detect, now, rules }: Resolver): Promise<Case> {
+  const [request] = one.asks;
+  if (request === undefined || 'unreadable' in one.record) return one;
+  const judged = judgedOf(one, rules, now);
+  const answer = answeredBy(request, one.record.record, judged);
+  if (!answer || !isEndStatus(answer.status)) return one;
+  const notes = (await detect.listNotes(one.host.id)) ?? [];
+  const own = notes.filter(({ note }) => isOwnNote(note));
+  return { ...one, toldEnds: own.flatMap(({ note }) => endsToldIn(parseNote(note).entries)) };
+}
+
+/**
+ * Tells whether the host goes by its `id:` tag. A block that would be a new isolation goes by address: the machine that a
+ * tag names may be another host's by now, or a stranger's.
+ */
+function goesById(one: Case, { news }: Named, isHeldNow: boolean, resolver: Resolver): boolean {
+  const [request] = one.asks;
+  const isHolding = news.holds || (isHeldNow && (!news.endsHold || request === 'release'));
+  if (request === undefined) return isHolding;
+  if ('unreadable' in one.record) return true;
+  const { record } = one.record;
+  const judged = { ...judgedOf(one, resolver.rules, resolver.now), isNamedOnly: false };
+  const cancelled = request === 'release' ? cancelledFor(record, judged) : undefined;
+  const isUntold = cancelled !== undefined && !isCancellationTold(cancelled, judged.tags);
+  if (isUntold || answeredBy(request, record, judged)) return true;
+  const { kind } = decide(request, record, judged);
+  // The call may have been this host's.
+  if (judged.told.unanswered && kind === 'wait') return true;
+  return isHolding && (request === 'release' || kind !== 'post');
+}
+
+async function resolveByAddress(
+  one: Case,
+  held: 'by address' | undefined,
+  resolver: Resolver,
+  named?: Named,
+): Promise<Case> {
+  const { host, resolution, machineIds } = await findByAddress(one.host, resolver);
+  const byAddress = { ...one, host, found: resolution, machineIds, held };
+  if (one.asks.length === 0) return byAddress;
+  const record = await recordAt(machineIds, resolver, named);
+  const witnesses = await resolver.witnessesOf(one.host.id, machineIds);
+  return await withToldEnds({ ...byAddress, record, witnesses }, resolver);
+}
+
+/** The record of the machine at the address, which is read already where the `id:` tag names the same. */
+async function recordAt(
+  machineIds: readonly string[],
+  { readWhole }: Resolver,
+  named: Named | undefined,
 ): Promise<RecordRead> {
-  try {
-    const lists = await Promise.all(
-      machineIds.map((machineId) => atp.listMachineActions(machineId, priority)),
-    );
-    return { record: lists.flat() };
-  } catch (error) {
-    if (error instanceof ApiError) return { unreadable: error.message };
-    throw error;
-  }
+  if (machineIds.length === 0) return { record: [] };
+  return named?.machineIds.join() === machineIds.join() ? named.record : await readWhole(machineIds);
+}
+
+/**
+ * Before an `id:` tag gives way to another machine's, the actions of its machine are read: one of this host that no tag
+ * tells of (a run died) holds the host to that machine.
+ */
+async function resolveMoved(byAddress: Case, id: string, tags: TagState, resolver: Resolver): Promise<Case> {
+  const isMoving = byAddress.found !== undefined && machineIdOf(byAddress.found) !== id;
+  if (!isMoving) return byAddress;
+  const record = await movedRecord(id, byAddress, resolver);
+  if ('unreadable' in record) return { ...byAddress, found: undefined, record };
+  const news = newsIn(record, [id], false, byAddress, tags, resolver);
+  if (!news.holds) return byAddress;
+  const { resolution, machineIds } = await findById(id, resolver);
+  return { ...withNews(byAddress, { machineIds, record, news }), found: resolution, held: 'by id' };
+}
+
+async function movedRecord(id: string, { host }: Case, resolver: Resolver): Promise<RecordRead> {
+  const { unanswered } = await resolver.witnessesOf(host.id, [id]);
+  if (unanswered)
+    return { unreadable: 'whether Defender carried out what an earlier run asked for is not known yet' };
+  return await resolver.readMoved(id);
+}
+
+/** The news of a host once more, after more was learned of its machine. */
+export function newsAgain(one: Case, rules: Rules, now: number): Case {
+  const tags = readTags(one.tags, now);
+  const { record, machineIds, held } = one;
+  if (held !== 'by id' || 'unreadable' in record) return one;
+  const owner = { brain: rules.brain, hostId: one.host.id };
+  const telling = { owner, endsAfterMs: rules.endsAfterMs, now };
+  return { ...one, news: newsOf(tags, { record: record.record, machineIds, isWhole: true }, telling).events };
 }

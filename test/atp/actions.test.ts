@@ -3,7 +3,7 @@ import type { MachineActionPost } from '../../src/atp/client.ts';
 import { apiErrorOf } from '../http/rig.ts';
 import { json, reset, text, type Answer } from '../http/server.ts';
 import { conversation } from '../detect/rig.ts';
-import { machineId, startDefender } from './rig.ts';
+import { asAction, machineId, startDefender } from './rig.ts';
 
 /** An action as IBM's integration recorded it. */
 const record = {
@@ -56,7 +56,7 @@ describe('listMachineActions', () => {
     const undated = { ...record, id: 'undated', creationDateTimeUtc: null };
     const { atp, received, quotas } = await startDefender(list([undated, older, record]));
 
-    const actions = await atp.listMachineActions(machineId, 'action');
+    const actions = await atp.listMachineActions(machineId, asAction);
 
     expect(actions.map(({ id }) => id)).toEqual([record.id, 'older', 'undated']);
     expect(actions[0]).toEqual(action);
@@ -73,22 +73,41 @@ describe('listMachineActions', () => {
       ]),
     );
 
-    const actions = await atp.listMachineActions(machineId, 'action');
+    const actions = await atp.listMachineActions(machineId, asAction);
 
     expect(actions.map(({ updatedAt }) => updatedAt)).toEqual([action.updatedAt, action.createdAt]);
   });
 
-  it('leaves out other kinds and other machines, should Defender list them', async () => {
+  it('leaves out other kinds, should Defender list them', async () => {
     const { atp } = await startDefender(
-      list([
-        { type: 'RunAntiVirusScan' },
-        { ...record, id: '1', type: 'Offboard', machineId: null },
-        { ...record, id: '2', machineId: 'f'.repeat(40) },
-        record,
-      ]),
+      list([{ type: 'RunAntiVirusScan' }, { ...record, id: '1', type: 'Offboard', machineId: null }, record]),
     );
 
-    expect(await atp.listMachineActions(machineId, 'action')).toEqual([action]);
+    expect(await atp.listMachineActions(machineId, asAction)).toEqual([action]);
+  });
+
+  it.each<[string, unknown]>([
+    ['an isolation', { ...record, id: '2', machineId: 'f'.repeat(40) }],
+    ['an action of another kind', { type: 'RunAntiVirusScan', machineId: 'f'.repeat(40) }],
+  ])('does not go by a list with %s of another machine', async (_name, other) => {
+    const { atp } = await startDefender(list([record, other]));
+
+    expect(await apiErrorOf(atp.listMachineActions(machineId, asAction))).toMatchObject({
+      message: `Defender's answer to GET /api/machineactions cannot be read (expected actions of machine ${machineId} only)`,
+      failure: 'unreadable',
+      isOutage: false,
+    });
+  });
+
+  it('asks again for a list that cannot be read', async () => {
+    const { atp, received } = await startDefender([
+      json({ error: 'busy' }),
+      list([{ ...record, status: 7 }]),
+      list([record]),
+    ]);
+
+    expect(await atp.listMachineActions(machineId, asAction)).toEqual([action]);
+    expect(received).toHaveLength(3);
   });
 
   it('takes the latest state of an action that it reads twice', async () => {
@@ -98,7 +117,7 @@ describe('listMachineActions', () => {
       list([record, { ...record, id: 'x' }]),
     ]);
 
-    const actions = await atp.listMachineActions(machineId, 'action');
+    const actions = await atp.listMachineActions(machineId, asAction);
 
     expect(actions.map(({ id, status }) => [id, status])).toEqual([
       [record.id, 'Succeeded'],
@@ -117,8 +136,8 @@ describe('listMachineActions', () => {
   ])('does not go by a record with an action without %s', async (_name, broken) => {
     const { atp } = await startDefender(list([record, broken]));
 
-    expect((await apiErrorOf(atp.listMachineActions(machineId, 'action'))).message).toBe(
-      'Defender gave an answer that cannot be used to GET /api/machineactions (expected machine actions with id, type, status and machineId)',
+    expect((await apiErrorOf(atp.listMachineActions(machineId, asAction))).message).toBe(
+      "Defender's answer to GET /api/machineactions cannot be read (expected machine actions with id, type, status and machineId)",
     );
   });
 
@@ -127,7 +146,7 @@ describe('listMachineActions', () => {
       list(Array.from({ length: size }, (_, index) => ({ ...record, id: `id-${from + index}` })));
     const { atp, received } = await startDefender([page(0, 10_000), page(9_990, 10_000), page(20_000, 2)]);
 
-    expect(await atp.listMachineActions(machineId, 'action')).toHaveLength(19_992);
+    expect(await atp.listMachineActions(machineId, asAction)).toHaveLength(19_992);
     expect(received.map(({ url }) => url.replace(filter, '…'))).toEqual([
       '/api/machineactions?$filter=…&$top=10000',
       '/api/machineactions?$filter=…&$top=10000&$skip=10000',
@@ -141,7 +160,7 @@ describe('listMachineActions', () => {
   ])('stops at %s', async (_name, second) => {
     const { atp, received } = await startDefender([list([record], 'https://other.example/?$skip=1'), second]);
 
-    expect(await atp.listMachineActions(machineId, 'action')).toEqual([action]);
+    expect(await atp.listMachineActions(machineId, asAction)).toEqual([action]);
     expect(received[1]?.url).toBe(`/api/machineactions?$filter=${filter}&$top=10000&$skip=1`);
     expect(received).toHaveLength(2);
   });
@@ -152,7 +171,7 @@ describe('listActionsSince', () => {
     const other = { ...record, id: 'other', machineId: 'F'.repeat(40) };
     const { atp, received, quotas } = await startDefender(list([other, record]));
 
-    const actions = await atp.listActionsSince(Date.UTC(2026, 10, 24, 10, 0, 0, 999));
+    const actions = await atp.listActionsSince(Date.UTC(2026, 10, 24, 10, 0, 0, 999), asAction);
 
     expect(actions.map((each) => each.machineId)).toEqual(['f'.repeat(40), machineId]);
     expect(received.map(({ url }) => url)).toEqual([
@@ -167,7 +186,7 @@ describe('postAction', () => {
   it('asks for an isolation with the two keys that Defender knows', async () => {
     const { atp, received, quotas } = await startDefender(json(record, 201));
 
-    expect(await atp.postAction(isolation)).toEqual(action);
+    expect(await atp.postAction(isolation, asAction)).toEqual(action);
     expect(conversation(received)).toEqual([
       `POST /api/machines/${machineId}/isolate ${JSON.stringify({ Comment: isolation.comment, IsolationType: 'Selective' })}`,
     ]);
@@ -183,7 +202,7 @@ describe('postAction', () => {
       json({ ...record, type: 'Unisolate', scope: null }, 201),
     );
 
-    expect(await atp.postAction(release)).toEqual({ ...action, type: 'Unisolate' });
+    expect(await atp.postAction(release, asAction)).toEqual({ ...action, type: 'Unisolate' });
     expect(conversation(received)).toEqual([
       `POST /api/machines/${machineId}/unisolate {"Comment":"let it go"}`,
     ]);
@@ -200,8 +219,8 @@ describe('postAction', () => {
   ])('does not know what happened when the answer is %s, and does not ask again', async (_name, answer) => {
     const { atp, received } = await startDefender(answer);
 
-    expect(await apiErrorOf(atp.postAction(isolation))).toMatchObject({
-      message: `Defender gave an answer that cannot be used to POST /api/machines/${machineId}/isolate (expected the Isolate action of this machine)`,
+    expect(await apiErrorOf(atp.postAction(isolation, asAction))).toMatchObject({
+      message: `Defender's answer to POST /api/machines/${machineId}/isolate cannot be read (expected the Isolate action of this machine)`,
       failure: 'unreadable',
       notDone: false,
     });
@@ -215,7 +234,7 @@ describe('postAction', () => {
   ])('is not repeated after %s', async (_name, answer) => {
     const { atp, received } = await startDefender(answer);
 
-    expect((await apiErrorOf(atp.postAction(isolation))).notDone).toBe(false);
+    expect((await apiErrorOf(atp.postAction(isolation, asAction))).notDone).toBe(false);
     expect(received).toHaveLength(1);
   });
 
@@ -225,7 +244,7 @@ describe('postAction', () => {
   ])('passes on a %i with its code', async (status, code, message) => {
     const { atp } = await startDefender(json({ error: { code, message, target: 'x' } }, status));
 
-    expect(await apiErrorOf(atp.postAction(release))).toMatchObject({
+    expect(await apiErrorOf(atp.postAction(release, asAction))).toMatchObject({
       message: `Defender answered ${status} to POST /api/machines/${machineId}/unisolate (${code}: ${message})`,
       serviceCode: code,
       notDone: true,
@@ -237,7 +256,7 @@ describe('cancelAction', () => {
   it('sends a comment and does not look at the answer', async () => {
     const { atp, received, quotas } = await startDefender(text('', 200));
 
-    await atp.cancelAction('a/b', 'why');
+    await atp.cancelAction('a/b', 'why', asAction);
 
     expect(conversation(received)).toEqual(['POST /api/machineactions/a%2Fb/cancel {"Comment":"why"}']);
     expect(quotas).toEqual(['cancel action']);
@@ -246,7 +265,7 @@ describe('cancelAction', () => {
   it('is not repeated when the answer is lost', async () => {
     const { atp, received } = await startDefender(reset);
 
-    expect((await apiErrorOf(atp.cancelAction('a', 'why'))).failure).toBe('network');
+    expect((await apiErrorOf(atp.cancelAction('a', 'why', asAction))).failure).toBe('network');
     expect(received).toHaveLength(1);
   });
 });

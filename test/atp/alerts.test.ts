@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { apiErrorOf } from '../http/rig.ts';
 import { json, text, type Answer } from '../http/server.ts';
-import { machineId, startDefender } from './rig.ts';
+import { asEnrichment, machineId, startDefender } from './rig.ts';
 
 const record = {
   id: 'da637472900382838869_1364969609',
@@ -28,7 +28,7 @@ describe('listAlerts', () => {
       list([record, record, { id: 'x', severity: null, status: 7, alertCreationTime: 'soon' }, null]),
     );
 
-    expect(await atp.listAlerts(machineId)).toEqual([
+    expect(await atp.listAlerts(machineId, asEnrichment)).toEqual([
       alert,
       { severity: undefined, status: undefined, createdAt: undefined, machineId: undefined },
     ]);
@@ -39,7 +39,7 @@ describe('listAlerts', () => {
   it("takes Defender's own 404 for none", async () => {
     const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
-    expect(await atp.listAlerts(machineId)).toEqual([]);
+    expect(await atp.listAlerts(machineId, asEnrichment)).toEqual([]);
   });
 
   it.each<[string, Answer]>([
@@ -48,16 +48,16 @@ describe('listAlerts', () => {
   ])('says unknown without %s, and asks no more in this run', async (_name, answer) => {
     const { atp, received } = await startDefender(answer);
 
-    expect(await atp.listAlerts(machineId)).toBe('unknown');
-    expect(await atp.listAlerts(machineId)).toBe('unknown');
-    expect(await atp.listAlertsSince(0)).toBe('unknown');
+    expect(await atp.listAlerts(machineId, asEnrichment)).toBe('unknown');
+    expect(await atp.listAlerts(machineId, asEnrichment)).toBe('unknown');
+    expect(await atp.listAlertsSince(0, asEnrichment)).toBe('unknown');
     expect(received).toHaveLength(1);
   });
 
   it('tries a fresh token first, when that of an earlier run is forbidden', async () => {
     const { atp, received } = await startDefender([forbidden, list([record])], { isTokenCached: true });
 
-    expect(await atp.listAlerts(machineId)).toEqual([alert]);
+    expect(await atp.listAlerts(machineId, asEnrichment)).toEqual([alert]);
     expect(received.map(({ headers }) => headers.authorization)).toEqual([
       'Bearer token-1',
       'Bearer token-2',
@@ -67,7 +67,7 @@ describe('listAlerts', () => {
   it('fails when Defender does', async () => {
     const { atp } = await startDefender(text('', 500));
 
-    expect((await apiErrorOf(atp.listAlerts(machineId))).status).toBe(500);
+    expect((await apiErrorOf(atp.listAlerts(machineId, asEnrichment))).status).toBe(500);
   });
 });
 
@@ -75,7 +75,7 @@ describe('listAlertsSince', () => {
   it('asks for the alerts of all machines', async () => {
     const { atp, received, quotas } = await startDefender(list([record]));
 
-    expect(await atp.listAlertsSince(Date.UTC(2026, 9, 25))).toEqual([alert]);
+    expect(await atp.listAlertsSince(Date.UTC(2026, 9, 25), asEnrichment)).toEqual([alert]);
     expect(received.map(({ url }) => url)).toEqual([
       '/api/alerts?$filter=alertCreationTime%20ge%202026-10-25T00%3A00%3A00Z&$top=10000',
     ]);

@@ -45,10 +45,23 @@ describe('the hint for a refusal', () => {
     ['700212', 'No federated credential of the application names the audience'],
     ['700213', 'No federated credential of the application names the subject'],
     ['700229', 'The token in atp.federatedTokenFile is not of a kind'],
+    ['7000229', 'The tenant has no enterprise application for atp.appId'],
     ['53003', 'A Conditional Access policy for workload identities blocks the application'],
     ['4711', 'Microsoft explains the number at https://login.microsoftonline.com/error?code=4711.'],
   ])('AADSTS%s says: %s', (code, beginning) => {
     expect(hintFor(code)?.slice(0, beginning.length)).toBe(beginning);
+  });
+
+  it('AADSTS7000229 says what makes the enterprise application', () => {
+    expect(hintFor('7000229')).toBe(
+      'The tenant has no enterprise application for atp.appId: grant admin consent in its app registration (API permissions), which makes it, and check atp.tenantId.',
+    );
+  });
+
+  it('AADSTS53003 says who can let the application in', () => {
+    expect(hintFor('53003')).toBe(
+      'A Conditional Access policy for workload identities blocks the application, by the address of this machine or by its risk: an administrator finds the policy in the sign-in log (service principal sign-ins) and can exclude the application or allow the address.',
+    );
   });
 
   it.each(['500133', '700024'])('AADSTS%s blames the file of a federated token', (code) => {

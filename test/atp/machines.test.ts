@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { apiErrorOf } from '../http/rig.ts';
 import { json, text, type Answer } from '../http/server.ts';
-import { machineId, startDefender } from './rig.ts';
+import { asAction, asEnrichment, machineId, startDefender } from './rig.ts';
 
 const at = Date.UTC(2026, 10, 24, 10, 0, 7, 640);
 const path = "/api/machines/findbyip(ip='10.1.2.3',timestamp=2026-11-24T10:00:07Z)";
@@ -77,7 +77,7 @@ describe('findByIp', () => {
   it('asks for whole seconds in UTC, untouched on its way', async () => {
     const { atp, received, quotas } = await startDefender(list([record]));
 
-    expect(await atp.findByIp('10.1.2.3', at, 'action')).toEqual([machine]);
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([machine]);
     expect(received).toMatchObject([
       { method: 'GET', url: path, headers: { authorization: 'Bearer token-1' } },
     ]);
@@ -90,7 +90,7 @@ describe('findByIp', () => {
   ])('lets nothing of the address %s out of its quotes', async (ip, encoded) => {
     const { atp, received } = await startDefender(list([]));
 
-    await atp.findByIp(ip, at, 'enrichment');
+    await atp.findByIp(ip, at, asEnrichment);
 
     expect(received[0]?.url).toBe(`/api/machines/findbyip(ip='${encoded}',timestamp=2026-11-24T10:00:07Z)`);
   });
@@ -113,7 +113,7 @@ describe('findByIp', () => {
       ]),
     );
 
-    expect(await atp.findByIp('10.1.2.3', at, 'action')).toEqual([
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([
       bare,
       bare,
       { ...bare, onboardingStatus: 'onboarded', isExcluded: true },
@@ -129,8 +129,8 @@ describe('findByIp', () => {
   ])('does not make the only machine of two when the other is a record %s', async (_name, other) => {
     const { atp } = await startDefender(list([record, other]));
 
-    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, 'action'))).message).toBe(
-      `Defender gave an answer that cannot be used to GET ${path} (expected a machine with an id of 40 digits)`,
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
+      `Defender's answer to GET ${path} cannot be read (expected a machine with an id of 40 digits)`,
     );
   });
 
@@ -141,22 +141,40 @@ describe('findByIp', () => {
   ])('does not take %s for no machine', async (_name, answer) => {
     const { atp } = await startDefender(answer);
 
-    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, 'action'))).message).toBe(
-      `Defender gave an answer that cannot be used to GET ${path} (expected a list in "value")`,
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
+      `Defender's answer to GET ${path} cannot be read (expected a list in "value")`,
+    );
+  });
+
+  it('asks again for an answer of another shape', async () => {
+    const { atp, received } = await startDefender([json({ values: [] }), text(''), list([record])]);
+
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([machine]);
+    expect(received).toHaveLength(3);
+  });
+
+  it('does not choose among more than 1,000 machines', async () => {
+    const many = Array.from({ length: 1_001 }, (_, index) => ({ id: index.toString(16).padStart(40, '0') }));
+    const fewer = await startDefender(list(many.slice(1)));
+    const { atp } = await startDefender(list(many));
+
+    expect(await fewer.atp.findByIp('10.1.2.3', at, asAction)).toHaveLength(1_000);
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
+      `Defender's answer to GET ${path} cannot be read (expected a list of at most 1000 members)`,
     );
   });
 
   it('takes 404 for no machine', async () => {
     const { atp } = await startDefender(json({ error: { code: 'NotFound' } }, 404));
 
-    expect(await atp.findByIp('10.1.2.3', at, 'action')).toEqual([]);
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([]);
   });
 
   it('asks for the time of Defender when it finds the time in the future', async () => {
     const now = Date.UTC(2026, 10, 24, 9, 58, 1);
     const { atp, received } = await startDefender([badRequest(now), list([record])]);
 
-    expect(await atp.findByIp('10.1.2.3', at, 'action')).toEqual([machine]);
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toEqual([machine]);
     expect(received.map(({ url }) => url)).toEqual([
       path,
       "/api/machines/findbyip(ip='10.1.2.3',timestamp=2026-11-24T09:58:01Z)",
@@ -166,14 +184,14 @@ describe('findByIp', () => {
   it('asks for the time of Defender only once', async () => {
     const { atp, received } = await startDefender(badRequest(at - 60_000));
 
-    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, 'action'))).status).toBe(400);
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).status).toBe(400);
     expect(received).toHaveLength(2);
   });
 
   it('calls a time stale that Defender finds older than 30 days', async () => {
     const { atp, received } = await startDefender(badRequest(at + 30 * 86_400_000 + 1000));
 
-    expect(await atp.findByIp('10.1.2.3', at, 'action')).toBe('stale');
+    expect(await atp.findByIp('10.1.2.3', at, asAction)).toBe('stale');
     expect(received).toHaveLength(1);
   });
 
@@ -189,7 +207,7 @@ describe('findByIp', () => {
   ])('passes a refusal %s on', async (_name, answer) => {
     const { atp, received } = await startDefender(answer);
 
-    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, 'action'))).message).toBe(
+    expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
       `Defender answered 400 to GET ${path} (BadRequest: Bad timestamp)`,
     );
     expect(received).toHaveLength(1);
@@ -200,7 +218,7 @@ describe('getMachine', () => {
   it('reads a record', async () => {
     const { atp, received, quotas } = await startDefender(json(record));
 
-    expect(await atp.getMachine(machineId, 'enrichment')).toEqual(machine);
+    expect(await atp.getMachine(machineId, asEnrichment)).toEqual(machine);
     expect(received[0]?.url).toBe(`/api/machines/${machineId}`);
     expect(quotas).toEqual(['machine enrichment']);
   });
@@ -208,7 +226,7 @@ describe('getMachine', () => {
   it('takes 404 for none', async () => {
     const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
-    expect(await atp.getMachine(machineId, 'enrichment')).toBeUndefined();
+    expect(await atp.getMachine(machineId, asEnrichment)).toBeUndefined();
   });
 
   it.each<[string, Answer, string]>([
@@ -218,8 +236,8 @@ describe('getMachine', () => {
   ])('does not go by %s', async (_name, answer, expected) => {
     const { atp } = await startDefender(answer);
 
-    expect((await apiErrorOf(atp.getMachine(machineId, 'enrichment'))).message).toBe(
-      `Defender gave an answer that cannot be used to GET /api/machines/${machineId} (expected ${expected})`,
+    expect((await apiErrorOf(atp.getMachine(machineId, asEnrichment))).message).toBe(
+      `Defender's answer to GET /api/machines/${machineId} cannot be read (expected ${expected})`,
     );
   });
 });
@@ -229,7 +247,7 @@ describe('listMachines', () => {
     const lost = { id: 'x', lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] };
     const { atp, received, quotas } = await startDefender(list([record, {}, lost]));
 
-    expect(await atp.listMachines(0)).toEqual({
+    expect(await atp.listMachines(0, asEnrichment)).toEqual({
       machines: [machine],
       unusable: [{}, { lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] }],
       next: undefined,
@@ -247,13 +265,13 @@ describe('listMachines', () => {
   ])('goes on after %s', async (_name, link, size, next) => {
     const { atp, received } = await startDefender(list(Array(size).fill({ id: machineId }), link));
 
-    expect((await atp.listMachines(10_000)).next).toBe(next);
+    expect((await atp.listMachines(10_000, asEnrichment)).next).toBe(next);
     expect(received[0]?.url).toBe('/api/machines?$top=10000&$skip=10000');
   });
 
   it('takes 404 for an empty inventory', async () => {
     const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
-    expect(await atp.listMachines(0)).toEqual({ machines: [], unusable: [], next: undefined });
+    expect(await atp.listMachines(0, asEnrichment)).toEqual({ machines: [], unusable: [], next: undefined });
   });
 });

@@ -70,7 +70,7 @@ describe('a token', () => {
     const { source } = await start(answer);
 
     expect((await apiErrorOf(source.get())).message).toBe(
-      'the login service gave an answer that cannot be used to POST /9f4c1b7e-51a2-4c53-8a3c-6d0e5f1b2a77/oauth2/v2.0/token (expected a bearer token in "access_token")',
+      `the login service's answer to POST /9f4c1b7e-51a2-4c53-8a3c-6d0e5f1b2a77/oauth2/v2.0/token cannot be read (expected a bearer token in "access_token")`,
     );
   });
 

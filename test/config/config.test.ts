@@ -43,6 +43,7 @@ describe('a configuration with the required keys', () => {
       isolation: {
         type: 'Full',
         maxPerRun: 50,
+        endsAfterDays: 7,
         match: 'no-conflict',
         never: { names: [], ips: [], tags: [], groups: [], osPlatforms: [], machineTags: [] },
       },
@@ -66,7 +67,7 @@ describe('a configuration with the required keys', () => {
     await world.put('config.json', {
       detect: { ...detect, apiVersion: '2.2', insecure: false },
       atp,
-      isolation: { type: 'Selective', maxPerRun: 0, match: 'confirmed', never },
+      isolation: { type: 'Selective', maxPerRun: 0, endsAfterDays: 0, match: 'confirmed', never },
       enrich: { maxAgeMinutes: 0 },
       http: {
         timeoutSeconds: 1.5,
@@ -79,7 +80,7 @@ describe('a configuration with the required keys', () => {
 
     expect(await world.load({ env: { https_proxy: 'http://other:1', NO_PROXY: '*' } })).toMatchObject({
       detect: { apiVersion: '2.2', insecure: false },
-      isolation: { type: 'Selective', maxPerRun: 0, match: 'confirmed', never },
+      isolation: { type: 'Selective', maxPerRun: 0, endsAfterDays: 0, match: 'confirmed', never },
       enrich: { maxAgeMinutes: 0 },
       http: {
         timeoutSeconds: 1.5,

@@ -69,6 +69,11 @@ describe('one problem is one line:', () => {
       'isolation.never.groups[0]: is empty',
     ],
     [
+      'an item that nobody can see',
+      { ...minimal, isolation: { never: { tags: ['vip', '\u200b'] } } },
+      'isolation.never.tags[1]: is empty',
+    ],
+    [
       'an item with blanks',
       { ...minimal, isolation: { never: { machineTags: ['a '] } } },
       'isolation.never.machineTags[0]: expected no blanks around it',

@@ -3,15 +3,17 @@ import type { Machine } from '../../src/atp/schema.ts';
 import {
   chooseMachine,
   isSureEnough,
+  macsOfSeveral,
   weigh,
   type Evidence,
   type Match,
   type MatchPolicy,
 } from '../../src/decide/match.ts';
-import { judgeRequest, type RequestPlan } from '../../src/decide/plan.ts';
+import { caseOf } from '../../src/decide/case.ts';
+import { judge, type Plan } from '../../src/decide/plan.ts';
 import type { Resolution } from '../../src/decide/resolution.ts';
 import type { Host } from '../../src/detect/schema.ts';
-import { artifacts, buildHost, buildMachine, machineId, noon, otherId } from './samples.ts';
+import { artifacts, buildHost, buildMachine, machineId, noon, otherId, day } from './samples.ts';
 
 const thirdId = 'c04a522d0e23b8b23abcdefabcdef6f877b45d19';
 const mac = 'mac 00:50:56:ab:12:34';
@@ -141,6 +143,41 @@ describe('the evidence that a machine is the host', () => {
       'conflict',
       'Detect knows this host as FINANCE-LAPTOP- (dhcp)',
     ],
+    [
+      'a computer account that is cut at fifteen characters',
+      { artifacts: artifacts('kerberos WORKSTATION-FIN$') },
+      { computerDnsName: 'workstation-finance-07.contoso.example', ...noMacs },
+      'confirmed',
+      'name WORKSTATION-FIN$ (kerberos)',
+    ],
+    [
+      'the principal of a host in Kerberos',
+      { artifacts: artifacts('kerberos host/laptop-7.contoso.example@CONTOSO.EXAMPLE') },
+      noMacs,
+      'confirmed',
+      'name host/laptop-7.contoso.example@CONTOSO.EXAMPLE (kerberos)',
+    ],
+    [
+      'a computer account behind its domain',
+      { artifacts: artifacts('windows_defender_name CORP\\LAPTOP-7$') },
+      noMacs,
+      'confirmed',
+      'name CORP\\LAPTOP-7$ (windows_defender_name)',
+    ],
+    [
+      'a name that one side writes in NFC and the other in NFD',
+      { artifacts: artifacts('dhcp b\u00fcro-7') },
+      { computerDnsName: 'BU\u0308RO-7.contoso.example', ...noMacs },
+      'confirmed',
+      'name b\u00fcro-7 (dhcp)',
+    ],
+    [
+      'names that DHCP made of the address on both sides',
+      { artifacts: artifacts('dhcp dhcp-10-1-2-3', 'dns 3.2.1.10.in-addr.arpa') },
+      { computerDnsName: 'dhcp-10-1-2-3.contoso.example', ...noMacs },
+      'ip only',
+      'no name to compare and no MAC address in common',
+    ],
     ['nothing to compare', {}, {}, 'ip only', 'no name to compare and no MAC address in common'],
     [
       'a reverse DNS name that is another: it never contradicts',
@@ -219,6 +256,133 @@ describe('the evidence that a machine is the host', () => {
 
     expect(weigh(host, machine)).toEqual({ evidence: 'confirmed', because: 'MAC address 005056ab1234' });
   });
+});
+
+describe('a MAC address that several machines have', () => {
+  const dock = { ipAddresses: [{ ipAddress: '10.1.2.3', macAddress: '005056AB1234' }] };
+  const own = { ipAddresses: [{ ipAddress: '10.1.2.3', macAddress: '005056CD0001' }] };
+  const one = { id: machineId, computerDnsName: 'laptop-7', ...dock };
+  const other = { id: otherId, computerDnsName: 'desktop-1', ...dock };
+  const host = { artifacts: artifacts(mac) };
+
+  it.each<[string, Partial<Machine>[], string[]]>([
+    ['no machine has one', [{ ipAddresses: undefined }], []],
+    ['one machine has it alone', [one, { ...other, ...own }], []],
+    ['two machines have it', [one, other], ['005056ab1234']],
+    ['three machines have it', [one, other, { ...other, id: thirdId }], ['005056ab1234']],
+    ['one machine is named twice', [one, { ...one, computerDnsName: 'renamed' }], []],
+    [
+      'one machine has it on two interfaces',
+      [{ ...one, ipAddresses: [...dock.ipAddresses, ...dock.ipAddresses] }],
+      [],
+    ],
+    [
+      'the two write it differently',
+      [one, { ...other, ipAddresses: [{ ipAddress: '', macAddress: '00-50-56-ab-12-34' }] }],
+      ['005056ab1234'],
+    ],
+    [
+      'one of the two is not onboarded',
+      [one, { ...other, onboardingStatus: 'Unsupported' }],
+      ['005056ab1234'],
+    ],
+    ['one of the two is excluded', [one, { ...other, isExcluded: true }], ['005056ab1234']],
+    [
+      'one of the two is the stale record of the other',
+      [one, { ...one, id: otherId, healthStatus: 'Inactive' }],
+      [],
+    ],
+    ['two of one name are Active', [one, { ...one, id: otherId }], ['005056ab1234']],
+    ['one of the two was merged into the other', [one, { ...other, mergedIntoMachineId: machineId }], []],
+    [
+      'two machines without a name have it',
+      [
+        { ...one, computerDnsName: '', healthStatus: 'Inactive' },
+        { ...other, computerDnsName: '' },
+      ],
+      ['005056ab1234'],
+    ],
+    [
+      'two machines have the address of a VPN adapter, which never counts',
+      [one, { ...other, ipAddresses: [{ ipAddress: '', macAddress: '00059A3C7A00' }] }],
+      [],
+    ],
+  ])('is found: %s', (_, machines, shared) => {
+    expect([...macsOfSeveral(machines.map(buildMachine))]).toEqual(shared);
+  });
+
+  it('confirms nobody', () => {
+    const shared = new Set(['005056ab1234']);
+    const noEvidence = { evidence: 'ip only', because: 'no name to compare and no MAC address in common' };
+
+    expect(weigh(buildHost(host), buildMachine(one), shared)).toEqual(noEvidence);
+    expect(weigh(buildHost(host), buildMachine(one), new Set(['005056cd0001'])).evidence).toBe('confirmed');
+  });
+
+  it('takes nothing from a contradiction', () => {
+    const printer = buildHost({ artifacts: artifacts(mac, 'dhcp printer') });
+
+    expect(weigh(printer, buildMachine(one), new Set(['005056ab1234']))).toEqual({
+      evidence: 'conflict',
+      because: 'Detect knows this host as printer (dhcp)',
+    });
+  });
+
+  it('leaves a second one, that is the machine’s own, to confirm', () => {
+    const known = buildHost({ artifacts: artifacts(mac, 'mac 00:50:56:cd:00:01') });
+    const machine = buildMachine({ ipAddresses: [...dock.ipAddresses, ...own.ipAddresses] });
+
+    expect(weigh(known, machine, new Set(['005056ab1234']))).toEqual({
+      evidence: 'confirmed',
+      because: 'MAC address 005056cd0001',
+    });
+  });
+
+  it.each<[string, Partial<Machine>[], string | string[]]>([
+    ['two have it', [one, other], [machineId, otherId]],
+    ['of two that have it, one has no name', [{ ...one, computerDnsName: '' }, other], [machineId, otherId]],
+    ['another that is excluded has it', [one, { ...other, isExcluded: true }], 'none'],
+    ['another that is not onboarded has it', [one, { ...other, onboardingStatus: 'Unsupported' }], 'none'],
+    ['its stale record has it', [one, { ...one, id: otherId, healthStatus: 'Inactive' }], machineId],
+    ['a record merged into it has it', [one, { ...other, mergedIntoMachineId: machineId }], machineId],
+  ])('confirms nobody at an address where %s', (_, machines, expected) => {
+    const found = machines.map(buildMachine);
+    const match = chooseMachine(buildHost(host), found, { confirmedOnly: typeof expected === 'string' });
+
+    expect(chosen(match)).toEqual(expected);
+  });
+
+  it('confirms nobody where another host of the run has such a machine', () => {
+    const sharedMacs = new Set(['005056ab1234']);
+
+    expect(chooseMachine(buildHost(host), [buildMachine(one)], { sharedMacs })).toMatchObject({
+      finding: { evidence: 'ip only' },
+    });
+    expect(
+      chosen(chooseMachine(buildHost(host), [buildMachine(one)], { sharedMacs, confirmedOnly: true })),
+    ).toBe('none');
+  });
+});
+
+it('chooses among very many machines of one name and one MAC address, for a host of very many names', () => {
+  const lines = Array.from({ length: 1_000 }, (_, at) => `dhcp other-${at}`);
+  const host = buildHost({ artifacts: artifacts(mac, ...lines) });
+  const machines = Array.from({ length: 20_000 }, (_, at) =>
+    buildMachine({ id: `${at}`, healthStatus: 'Inactive' }),
+  );
+
+  expect(chosen(chooseMachine(host, machines))).toBe('0');
+  expect(
+    chosen(
+      chooseMachine(
+        host,
+        machines.map((machine) => ({ ...machine, healthStatus: 'Active' })),
+      ),
+    ),
+  ).toHaveLength(20_000);
+  expect(macsOfSeveral(machines.map((machine) => ({ ...machine, computerDnsName: machine.id })))).toEqual(
+    new Set(['005056ab1234']),
+  );
 });
 
 it.each<[Evidence, MatchPolicy, boolean]>([
@@ -332,7 +496,9 @@ describe('the choice among the machines at an address', () => {
       [machineId, otherId],
     ],
   ])('at an earlier time, when it must be confirmed: %s', (_, host, machines, expected) => {
-    expect(chosen(chooseMachine(buildHost(host), machines.map(buildMachine), true))).toEqual(expected);
+    expect(
+      chosen(chooseMachine(buildHost(host), machines.map(buildMachine), { confirmedOnly: true })),
+    ).toEqual(expected);
   });
 });
 
@@ -410,6 +576,22 @@ describe('several records of one name', () => {
       ],
       [machineId, otherId],
     ],
+    [
+      'names are one whatever their Unicode form',
+      [
+        { ...active, computerDnsName: 'b\u00fcro-7.contoso.example' },
+        { ...stale, computerDnsName: 'BU\u0308RO-7.contoso.example' },
+      ],
+      machineId,
+    ],
+    [
+      'names that DHCP made of an address are never one',
+      [
+        { ...active, computerDnsName: 'dhcp-10-1-2-3' },
+        { ...stale, computerDnsName: 'dhcp-10-1-2-3' },
+      ],
+      [machineId, otherId],
+    ],
     ['a merged twin does not count', [{ ...active, mergedIntoMachineId: otherId }, stale], otherId],
   ])('%s', (_, machines, expected) => {
     expect(chosen(chooseMachine(buildHost(), machines))).toEqual(expected);
@@ -421,19 +603,14 @@ function resolutionOf(match: Match): Resolution {
   if (match.kind === 'none') return { kind: 'none', why: 'nobody there' };
   if (match.kind === 'ambiguous') return { ...match, why: 'several there' };
   const { machine, finding } = match;
-  return { kind: 'machine', machine, evidence: finding.evidence, how: 'by address', claim: finding.because };
+  const { evidence, because } = finding;
+  return { kind: 'machine', machine, evidence, how: 'by address', because, claim: because };
 }
 
-function block(host: Host, found: readonly Machine[], match: MatchPolicy): RequestPlan {
+function block(host: Host, at: readonly Machine[], match: MatchPolicy): Plan {
   const never = { names: [], ips: [], tags: [], groups: [], osPlatforms: [], machineTags: [] };
-  const look = {
-    host,
-    tags: ['block'],
-    resolution: resolutionOf(chooseMachine(host, found)),
-    record: { record: [] },
-    machineIds: [],
-  };
-  return judgeRequest('isolate', look, { brain: 'b', match, never, maxPerRun: 50 }, noon);
+  const one = { ...caseOf(host, ['block'], ['isolate']), found: resolutionOf(chooseMachine(host, at)) };
+  return judge('isolate', one, { brain: 'b', match, never, maxPerRun: 50, endsAfterMs: 7 * day }, noon);
 }
 
 describe('whose machine is isolated', () => {

@@ -14,7 +14,7 @@ import {
   type NoteEntry,
   type NoteParts,
 } from '../../src/decide/note.ts';
-import { refusedEntry } from '../../src/decide/outcome.ts';
+import { refused } from '../../src/decide/events.ts';
 import { anyText, buildAction, hour, minute, noon } from './samples.ts';
 
 const title = '## Microsoft Defender for Endpoint (atp)';
@@ -409,15 +409,12 @@ it('gives every action the state that Defender records', () => {
     buildAction({ id: 'else' }),
   ];
 
-  expect(syncEntries([isolation, refusal, unknown], record)).toEqual([
-    { ...isolation, action: { id: isolation.action?.id, status: 'Failed' } },
-    refusal,
-    unknown,
-  ]);
-});
-
-it('leaves the state of an action alone that has no id yet', () => {
-  expect(syncEntries([isolation, refusal], [{ id: null, status: 'Failed' }])).toEqual([isolation, refusal]);
+  expect(
+    syncEntries(
+      [isolation, refusal, unknown],
+      record.map(({ id, status }) => ({ id, status })),
+    ),
+  ).toEqual([{ ...isolation, action: { id: isolation.action?.id, status: 'Failed' } }, refusal, unknown]);
 });
 
 describe('the words on how a machine was matched', () => {
@@ -446,7 +443,8 @@ describe('the words on how a machine was matched', () => {
 });
 
 it('notes the refusal of a run that was killed only once', () => {
-  const what = refusedEntry('isolate', 'block', 'isolation.never.names "dc*" protects dc01');
+  const { entry } = refused('isolate', 'block', 'isolation.never.names "dc*" protects dc01', noon);
+  const what = entry?.what ?? '';
   const first = renderNote({ facts, entries: putEntry([], { time: noon, what }), theirs: '' }) ?? '';
   const { entries } = parseNote(first);
 

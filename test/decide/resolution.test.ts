@@ -11,15 +11,13 @@ import {
 } from '../../src/decide/resolution.ts';
 import { buildMachine, day, machineId, noon, otherId } from './samples.ts';
 
-function found(
-  evidence: Evidence = 'confirmed',
-  how = 'by address 10.1.2.3, confirmed: name laptop-7 (dhcp)',
-) {
+function found(evidence: Evidence = 'confirmed', because = 'name laptop-7 (dhcp)') {
   return {
     kind: 'machine',
     machine: buildMachine(),
     evidence,
-    how,
+    how: 'by address 10.1.2.3, confirmed',
+    because,
     claim: 'x',
   } as const satisfies Resolution;
 }
@@ -100,7 +98,7 @@ describe('the facts for the note', () => {
   it('are the machine, how it was matched, its alerts and its page', () => {
     expect(noteFacts(found(), alerts, portal)).toEqual({
       machine: `\`laptop-7.contoso.example\`, id ${machineId}, platform \`Windows11\`, health \`Active\`, risk \`High\`, exposure \`Low\``,
-      matched: 'by address 10.1.2.3, confirmed: name laptop-7 (dhcp)',
+      matched: 'by address 10.1.2.3, confirmed: `name laptop-7 (dhcp)`',
       alerts: '3 in the last 30 days, 1 open, highest open severity `High`',
       portal: `https://security.microsoft.com/machines/v2/${machineId}?tid=contoso.example`,
     });
@@ -147,12 +145,12 @@ describe('the facts for the note', () => {
 
     expect(facts).toEqual({
       machine: `\`[x](https://evil.example) # 'y'\`, id ${machineId}, platform \`${'p'.repeat(59)}…\`, health \`Active\`, risk \`High\`, exposure \`Low\``,
-      matched: 'name  a (b)  i      # c',
+      matched: "by address 10.1.2.3, confirmed: `name [a](b) <i>|*'\\ # c`",
       alerts: "1 in the last 30 days, 1 open, highest open severity `High'`",
       portal: `https://security.microsoft.com/machines/v2/${machineId}?tid=a%20b%26c`,
     });
-    expect(noteFacts(found('confirmed', 'h'.repeat(501)), alerts, portal).matched).toBe(
-      `${'h'.repeat(499)}…`,
+    expect(noteFacts(found('confirmed', 'h'.repeat(401)), alerts, portal).matched).toBe(
+      `by address 10.1.2.3, confirmed: \`${'h'.repeat(399)}…\``,
     );
   });
 

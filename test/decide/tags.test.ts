@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { RequestKind } from '../../src/decide/kinds.ts';
 import {
   carriesContext,
-  changeTags,
   couldBeOwnTag,
   historyTag,
-  isEmptyChange,
   isEndStatus,
   isHeld,
   isMachineTag,
@@ -19,9 +18,6 @@ import {
   sameTag,
   statusTag,
   triggersAmong,
-  withChange,
-  type RequestKind,
-  type WantedTags,
 } from '../../src/decide/tags.ts';
 import { anyText, buildMachine, machineId, minute, noon, otherId } from './samples.ts';
 
@@ -185,24 +181,41 @@ describe('times', () => {
     fc.assert(
       fc.property(fc.constantFrom('isolate' as const, 'release' as const), times, (kind, time) => {
         expect(isOwnTag(historyTag(kind, time))).toBe(true);
-        expect(readTags([historyTag(kind, time)]).newest[kind]).toBe(minuteOf(time));
+        expect(readTags([historyTag(kind, time)], time).times[kind]).toEqual([minuteOf(time)]);
       }),
     );
   });
 });
 
 describe('what the tags of a host say', () => {
+  const now = noon + 10 * minute;
+
+  it.each([
+    ['that lies behind', noon - minute, true],
+    ['of now', noon, true],
+    ['ten minutes ahead', noon + 10 * minute, true],
+    ['more than ten minutes ahead', noon + 11 * minute, false],
+  ])('a time %s is read: %j', (_, time, isRead) => {
+    const { times } = readTags([historyTag('isolate', time), historyTag('release', time)], noon);
+    expect(times).toEqual({ isolate: isRead ? [time] : [], release: isRead ? [time] : [] });
+  });
+
+  it('a forged time of the future hides no true one', () => {
+    const tags = ['Manual block:2099-01-01 00:00', 'Manual block:2026-11-24 12:05'];
+    expect(readTags(tags, now).times.isolate).toEqual([noon + 5 * minute]);
+  });
+
   it('reads nothing from the tags of others', () => {
-    expect(readTags(['x', 'id: badge 4711', 'isolation: asked for', 'Manual block failed once'])).toEqual({
+    expect(
+      readTags(['x', 'id: badge 4711', 'isolation: asked for', 'Manual block failed once'], now),
+    ).toEqual({
       ids: [],
-      slots: [],
-      newest: { isolate: undefined, release: undefined },
-      accepted: { isolate: [], release: [] },
-      failed: [],
+      statuses: [],
+      times: { isolate: [], release: [] },
     });
   });
 
-  it('reads ids in lower case and each once, slots, the newest times whatever their order, and failures', () => {
+  it('reads ids in lower case and each once, statuses, and times, the newest first', () => {
     const tags = [
       'foreign',
       `id: ${machineId}`,
@@ -218,18 +231,16 @@ describe('what the tags of a host say', () => {
       'Manual block failed',
     ];
 
-    expect(readTags(tags)).toEqual({
+    expect(readTags(tags, now)).toEqual({
       ids: [machineId, otherId],
-      slots: [
+      statuses: [
         { kind: 'isolate', status: 'Pending' },
         { kind: 'release', status: 'Failed' },
       ],
-      newest: { isolate: noon + 5 * minute, release: noon - 60 * minute },
-      accepted: {
+      times: {
         isolate: [noon + 5 * minute, noon + 4 * minute],
-        release: [noon - 24 * 60 * minute, noon - 60 * minute],
+        release: [noon - 60 * minute, noon - 24 * 60 * minute],
       },
-      failed: ['release', 'isolate'],
     });
   });
 
@@ -248,6 +259,8 @@ describe('what the tags of a host say', () => {
     [['release: TimeOut'], true],
     [['release: Cancelled'], true],
     [['release: Succeeded'], false],
+    [['isolation: Queued'], true],
+    [['release: Queued'], true],
     [['isolation: Failed', 'release: Succeeded'], false],
     [['isolation: Failed', 'release: Failed'], true],
     [[block], true],
@@ -262,7 +275,7 @@ describe('what the tags of a host say', () => {
     [['isolation: asked for', 'release: see ticket'], false],
     [['Manual block failed', `id: ${machineId}`], false],
   ])('a host with %j is held: %j', (tags, held) => {
-    expect(isHeld(readTags(tags))).toBe(held);
+    expect(isHeld(readTags(tags, now))).toBe(held);
   });
 
   it.each([
@@ -270,12 +283,14 @@ describe('what the tags of a host say', () => {
     ['isolation: InProgress', true],
     ['release: Pending', true],
     ['release: InProgress', true],
+    ['isolation: Queued', true],
+    ['release: Unknown', true],
     ['isolation: Succeeded', false],
     ['release: Failed', false],
     ['Manual block:2026-11-24 12:05', false],
   ])('a host with %j has an unfinished action: %j', (tag, unfinished) => {
-    expect(isUnfinished(readTags([tag]))).toBe(unfinished);
-    expect(isUnfinished(readTags(['isolation: Failed', tag]))).toBe(unfinished);
+    expect(isUnfinished(readTags([tag], now))).toBe(unfinished);
+    expect(isUnfinished(readTags(['isolation: Failed', tag], now))).toBe(unfinished);
   });
 
   it.each<[string[], RequestKind, boolean]>([
@@ -287,7 +302,7 @@ describe('what the tags of a host say', () => {
     [['isolation: Failed', 'release: Pending'], 'release', true],
     [[], 'isolate', false],
   ])('a host with %j has an unfinished action to %s: %j', (tags, kind, unfinished) => {
-    expect(isUnfinished(readTags(tags), kind)).toBe(unfinished);
+    expect(isUnfinished(readTags(tags, now), kind)).toBe(unfinished);
   });
 
   it.each([
@@ -390,257 +405,4 @@ it.each<[RequestKind, string, string]>([
   ['release', 'S'.repeat(92), `release: ${'S'.repeat(91)}`],
 ])('writes the status of an %s that is %j as %j', (kind, status, tag) => {
   expect(statusTag(kind, status)).toBe(tag);
-});
-
-describe('the smallest change of tags', () => {
-  const nothing = { add: [], remove: [] };
-
-  it('is none when nothing is wanted', () => {
-    const tags = [...machineSet, 'isolation: Pending', 'Manual block failed', 'x'];
-
-    expect(changeTags(tags, {})).toEqual(nothing);
-    expect(isEmptyChange(changeTags(tags, {}))).toBe(true);
-  });
-
-  it('is none when the host carries what is wanted', () => {
-    const tags = [
-      ...machineSet,
-      'isolation: Pending',
-      'Manual block failed',
-      'Manual block:2026-11-24 12:00',
-    ];
-    const wanted: WantedTags = {
-      machine: machineSet,
-      slot: { kind: 'isolate', status: 'Pending' },
-      failure: 'isolate',
-      history: [{ kind: 'isolate', time: noon + 30_000 }],
-    };
-
-    expect(changeTags(tags, wanted)).toEqual(nothing);
-  });
-
-  it('replaces the machine tags as a set and touches no other kind', () => {
-    const tags = [
-      'riskScore: Low',
-      'computerDnsName: laptop-7.contoso.example',
-      `id: ${otherId}`,
-      'ATP_NoAgent',
-      noMachine,
-      severalMachines,
-      'id: badge 4711',
-      'riskScore: very high',
-      'isolation: Pending',
-      'Manual unblock failed',
-      'Manual block:2026-11-24 12:00',
-      'block',
-    ];
-
-    expect(changeTags(tags, { machine: machineSet })).toEqual({
-      add: machineSet.slice(1),
-      remove: ['riskScore: Low', `id: ${otherId}`, 'ATP_NoAgent', noMachine, severalMachines],
-    });
-    expect(changeTags(tags, { machine: [noMachine] })).toEqual({
-      add: [],
-      remove: [
-        'riskScore: Low',
-        'computerDnsName: laptop-7.contoso.example',
-        `id: ${otherId}`,
-        'ATP_NoAgent',
-        severalMachines,
-      ],
-    });
-    expect(changeTags(['x', `id: ${otherId}`], { machine: [] })).toEqual({
-      add: [],
-      remove: [`id: ${otherId}`],
-    });
-  });
-
-  it('keeps one status in the slot, whichever kind was there', () => {
-    const tags = ['isolation: Succeeded', 'release: Failed', 'isolation: see ticket', 'riskScore: Low'];
-
-    expect(changeTags(tags, { slot: { kind: 'release', status: 'Pending' } })).toEqual({
-      add: ['release: Pending'],
-      remove: ['isolation: Succeeded', 'release: Failed'],
-    });
-    expect(changeTags(tags, { slot: { kind: 'isolate', status: 'Succeeded' } })).toEqual({
-      add: [],
-      remove: ['release: Failed'],
-    });
-  });
-
-  it('sets, moves and clears the failure', () => {
-    const tags = ['Manual block failed', 'Manual block failed last week', 'isolation: Failed'];
-
-    expect(changeTags(tags, { failure: 'isolate' })).toEqual(nothing);
-    expect(changeTags(tags, { failure: 'release' })).toEqual({
-      add: ['Manual unblock failed'],
-      remove: ['Manual block failed'],
-    });
-    expect(changeTags(tags, { failure: 'none' })).toEqual({ add: [], remove: ['Manual block failed'] });
-    expect(changeTags(['Manual unblock failed', 'Manual block failed'], { failure: 'none' })).toEqual({
-      add: [],
-      remove: ['Manual unblock failed', 'Manual block failed'],
-    });
-    expect(changeTags(['x'], { failure: 'isolate' })).toEqual({ add: ['Manual block failed'], remove: [] });
-  });
-
-  const blocks = [1, 2, 3, 4, 5].map((n) => `Manual block:2026-11-2${n} 08:00`);
-  const unblocks = [1, 2, 3, 4, 5].map((n) => `Manual unblock:2026-11-2${n} 09:00`);
-
-  it('keeps the newest five times of each kind', () => {
-    const history = [{ kind: 'isolate' as const, time: noon + 2 * 86_400_000 }];
-
-    expect(changeTags(blocks.slice(1), { history })).toEqual({
-      add: ['Manual block:2026-11-26 12:00'],
-      remove: [],
-    });
-    expect(changeTags([...blocks, ...unblocks], { history })).toEqual({
-      add: ['Manual block:2026-11-26 12:00'],
-      remove: ['Manual block:2026-11-21 08:00'],
-    });
-    expect(changeTags([...blocks].reverse(), { history })).toEqual({
-      add: ['Manual block:2026-11-26 12:00'],
-      remove: ['Manual block:2026-11-21 08:00'],
-    });
-  });
-
-  it('remembers several times at once, each once', () => {
-    const history = [
-      { kind: 'release' as const, time: noon },
-      { kind: 'isolate' as const, time: noon + minute },
-      { kind: 'release' as const, time: noon + 59_999 },
-    ];
-
-    expect(changeTags(['x'], { history })).toEqual({
-      add: ['Manual block:2026-11-24 12:01', 'Manual unblock:2026-11-24 12:00'],
-      remove: [],
-    });
-  });
-
-  it('does not write a time that is older than the newest five', () => {
-    const history = [{ kind: 'isolate' as const, time: Date.UTC(2024, 0, 1) }];
-
-    expect(changeTags(blocks, { history })).toEqual(nothing);
-  });
-
-  it('leaves even a long history of the earlier tool alone while there is nothing to remember', () => {
-    const tags = ['Manual block:2020-01-01 08:00', ...blocks];
-
-    expect(changeTags(tags, { history: [], machine: machineSet })).toEqual({ add: machineSet, remove: [] });
-    expect(changeTags(tags, { history: undefined, failure: 'none' })).toEqual(nothing);
-  });
-
-  it('never sorts a time that only looks like one among the newest', () => {
-    const history = [{ kind: 'isolate' as const, time: noon }];
-    const looksLikeOne = 'Manual block:2026-99-99 99:99';
-
-    expect(changeTags([...blocks, looksLikeOne], { history })).toEqual({
-      add: ['Manual block:2026-11-24 12:00'],
-      remove: ['Manual block:2026-11-21 08:00'],
-    });
-  });
-
-  it('is applied without reordering what stays', () => {
-    const change = { add: ['new', 'newer'], remove: ['b', 'gone already'] };
-
-    expect(withChange(['c', 'b', 'a'], change)).toEqual(['c', 'a', 'new', 'newer']);
-  });
-
-  it('is empty only when nothing is added and nothing removed', () => {
-    expect(isEmptyChange(nothing)).toBe(true);
-    expect(isEmptyChange({ add: ['x'], remove: [] })).toBe(false);
-    expect(isEmptyChange({ add: [], remove: ['x'] })).toBe(false);
-  });
-});
-
-describe('for any tags of a host and anything wanted', () => {
-  const kinds = fc.constantFrom<RequestKind>('isolate', 'release');
-  const times = fc.integer({ min: 0, max: 40 }).map((n) => noon + n * 30_000);
-  const statuses = fc.constantFrom('Pending', 'InProgress', 'Succeeded', 'Failed', 'TimeOut', 'Cancelled');
-  const slots = fc.record({ kind: kinds, status: statuses });
-  const history = fc.record({ kind: kinds, time: times });
-  const machines = fc
-    .record({ id: fc.constantFrom(machineId, otherId), riskScore: fc.constantFrom('High', 'Low', undefined) })
-    .map((fields) => machineTags(buildMachine(fields)));
-  const foreign = fc.oneof(
-    fc.string({ maxLength: 12 }),
-    fc.constantFrom('id: badge 4711', 'block', 'riskScore: very high', 'Manual block:soon', 'isolation: no!'),
-  );
-  const ownTags = fc.oneof(
-    fc.constantFrom(...machineSet, noMachine, severalMachines, 'ATP_NoAgent', 'Manual block failed'),
-    slots.map(({ kind, status }) => statusTag(kind, status)),
-    history.map(({ kind, time }) => historyTag(kind, time)),
-  );
-  const current = fc.uniqueArray(fc.oneof(foreign, ownTags, ownTags), { maxLength: 25 });
-  const optional = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined });
-  const wanted: fc.Arbitrary<WantedTags> = fc.record({
-    machine: optional(fc.oneof(machines, fc.constant([noMachine]), fc.constant([]))),
-    slot: optional(slots),
-    failure: optional(fc.constantFrom('isolate' as const, 'release' as const, 'none' as const)),
-    history: optional(fc.array(history, { maxLength: 3 })),
-  });
-
-  it('the change is made once: a second time there is nothing to do', () => {
-    fc.assert(
-      fc.property(current, wanted, (tags, want) => {
-        const after = withChange(tags, changeTags(tags, want));
-
-        expect(changeTags(after, want)).toEqual({ add: [], remove: [] });
-      }),
-    );
-  });
-
-  it('no foreign tag is added, removed, reordered or duplicated', () => {
-    fc.assert(
-      fc.property(current, wanted, (tags, want) => {
-        const isForeign = (tag: string) => !isOwnTag(tag);
-        const change = changeTags(tags, want);
-
-        expect(change.add.filter(isForeign)).toEqual([]);
-        expect(change.remove.filter(isForeign)).toEqual([]);
-        expect(withChange(tags, change).filter(isForeign)).toEqual(tags.filter(isForeign));
-      }),
-    );
-  });
-
-  it('nothing is added that is there, removed that is not, or both', () => {
-    fc.assert(
-      fc.property(current, wanted, (tags, want) => {
-        const { add, remove } = changeTags(tags, want);
-
-        expect(add.filter((tag) => tags.includes(tag))).toEqual([]);
-        expect(remove.filter((tag) => !tags.includes(tag) || add.includes(tag))).toEqual([]);
-        expect(new Set(add).size).toBe(add.length);
-        expect(new Set(remove).size).toBe(remove.length);
-      }),
-    );
-  });
-
-  it('the host then carries exactly what was wanted of each kind', () => {
-    fc.assert(
-      fc.property(current, wanted, (tags, want) => {
-        const after = withChange(tags, changeTags(tags, want));
-        const state = readTags(after);
-
-        if (want.machine) expect(after.filter(isMachineTag).sort()).toEqual([...want.machine].sort());
-        if (want.slot) expect(state.slots).toEqual([want.slot]);
-        if (want.failure) expect(state.failed).toEqual(want.failure === 'none' ? [] : [want.failure]);
-      }),
-    );
-  });
-
-  it('the newest five times of each kind are kept, and no older one', () => {
-    const isHistory = (tag: string) => isOwnTag(tag) && tag.startsWith('Manual') && !tag.endsWith('failed');
-    fc.assert(
-      fc.property(current, fc.array(history, { minLength: 1, maxLength: 3 }), (tags, fresh) => {
-        const after = withChange(tags, changeTags(tags, { history: fresh }));
-        const all = [...tags.filter(isHistory), ...fresh.map(({ kind, time }) => historyTag(kind, time))];
-        const newest = ['Manual block:', 'Manual unblock:'].flatMap((prefix) =>
-          [...new Set(all.filter((tag) => tag.startsWith(prefix)))].sort().slice(-5),
-        );
-
-        expect(after.filter(isHistory).sort()).toEqual(newest.sort());
-      }),
-    );
-  });
 });

@@ -81,7 +81,8 @@ describe('searchHosts', () => {
     expect(await detect.searchHosts('host.id:472', 1)).toEqual({
       hosts: [host],
       next: undefined,
-      skipped: 0,
+      count: 1,
+      unusable: [],
     });
   });
 
@@ -102,8 +103,8 @@ describe('searchHosts', () => {
     const { detect } = await startDetect(
       page([
         odd,
-        { id: 5 },
-        { id: 5, groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
+        { id: 5, tags: [] },
+        { id: 5, tags: [], groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
       ]),
     );
 
@@ -112,11 +113,84 @@ describe('searchHosts', () => {
     expect(hosts).toEqual([bare, bare, { ...bare, groups: [], lastSeen: '2022-07-09T19:38:34.5Z' }]);
   });
 
-  it('leaves out documents whose id or tags cannot be read, and counts them', async () => {
-    const broken = [{}, { id: 0 }, { id: -1 }, { id: 1.5 }, { id: '7' }, null, 'x', { id: 6, tags: 'block' }];
-    const { detect } = await startDetect(page([...broken, { id: 7, tags: ['block', 8] }, { id: 5 }]));
+  it('reads a document as far as it goes: an id in quotes, a null among the tags', async () => {
+    const { detect } = await startDetect(page([{ id: '5', tags: [null, 'block', null] }]));
 
-    expect(await detect.searchHosts('host.id:*', 1)).toEqual({ hosts: [bare], next: undefined, skipped: 9 });
+    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+
+    expect(hosts).toEqual([{ ...bare, tags: ['block'] }]);
+    expect(unusable).toEqual([]);
+  });
+
+  it('names the documents that it cannot use, as far as they say who they are', async () => {
+    const { detect } = await startDetect(
+      page([
+        { id: 6, name: 'without-tags' },
+        { id: '7', name: 'odd-tag', tags: ['block', 8] },
+        { id: 8, tags: 'block' },
+        { name: 'without-id', tags: [] },
+        { id: 0, tags: [] },
+        { id: 1.5, tags: [] },
+        { id: '', tags: [] },
+        { id: '1e3', tags: [] },
+        { id: '99999999999999999999', tags: [] },
+        {},
+        null,
+        'x',
+        { id: 5, tags: [] },
+      ]),
+    );
+
+    const { hosts, unusable, count } = await detect.searchHosts('host.id:*', 1);
+
+    const nobody = { id: undefined, name: undefined };
+    expect(hosts).toEqual([bare]);
+    expect(unusable).toEqual([
+      { id: 6, name: 'without-tags' },
+      { id: 7, name: 'odd-tag' },
+      { id: 8, name: undefined },
+      { id: undefined, name: 'without-id' },
+      ...Array<unknown>(8).fill(nobody),
+    ]);
+    expect(count).toBe(13);
+  });
+
+  it('asks again for an answer that no Detect would give, before it calls the address wrong', async () => {
+    const { detect, received } = await startDetect([
+      text('<html>Starting</html>'),
+      json({ hosts: [] }),
+      text(''),
+      page([document]),
+    ]);
+
+    expect((await detect.searchHosts('host.id:*', 1)).hosts).toEqual([host]);
+    expect(received).toHaveLength(4);
+  });
+
+  it('cannot use a host with more than 2,000 tags', async () => {
+    const tags = Array.from({ length: 2_001 }, (_, index) => `t${index}`);
+    const { detect } = await startDetect(
+      page([
+        { id: 5, tags: tags.slice(1) },
+        { id: 6, name: 'full', tags },
+      ]),
+    );
+
+    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+
+    expect(hosts.map(({ id }) => id)).toEqual([5]);
+    expect(unusable).toEqual([{ id: 6, name: 'full' }]);
+  });
+
+  it.each<[unknown, number | undefined]>([
+    [1_234, 1_234],
+    ['1234', undefined],
+    [null, undefined],
+    [undefined, undefined],
+  ])('takes the length of the whole list from a count %o as %o', async (count, expected) => {
+    const { detect } = await startDetect(json({ count, results: [], next: null }));
+
+    expect((await detect.searchHosts('host.id:*', 1)).count).toBe(expected);
   });
 
   it.each<[unknown, number | undefined]>([
@@ -140,7 +214,12 @@ describe('searchHosts', () => {
       json({ detail: 'Invalid page "2": That page contains no results.' }, 404),
     );
 
-    expect(await detect.searchHosts('host.id:*', 2)).toEqual({ hosts: [], next: undefined, skipped: 0 });
+    expect(await detect.searchHosts('host.id:*', 2)).toEqual({
+      hosts: [],
+      next: undefined,
+      count: undefined,
+      unusable: [],
+    });
   });
 
   it.each<[string, Answer, string]>([
@@ -157,17 +236,17 @@ describe('searchHosts', () => {
     [
       'HTML',
       text('<html>Welcome</html>'),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (HTML instead of JSON)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (HTML instead of JSON)",
     ],
     [
       'other JSON',
       json({ hosts: [] }),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (expected a page of hosts)",
     ],
     [
       'an empty answer',
       text(''),
-      'Detect gave an answer that cannot be used to GET /api/v2.5/search/hosts (expected a page of hosts)',
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (expected a page of hosts)",
     ],
   ])('takes %s on the first page for a wrong address or version', async (_name, answer, message) => {
     const { detect } = await startDetect(answer);
@@ -298,7 +377,7 @@ describe('listGroupNames', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.listGroupNames())).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/groups (expected a list of groups)',
+      "Detect's answer to GET /api/v2.5/groups cannot be read (expected a list of groups)",
     );
   });
 });

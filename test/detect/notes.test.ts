@@ -36,6 +36,17 @@ describe('listNotes', () => {
     expect(await detect.listNotes(7)).toBeUndefined();
   });
 
+  it.each<[string, unknown[], string]>([
+    ['more than 1,000 notes', Array<unknown>(1_001).fill(note(3, 'x')), 'expected at most 1000 notes'],
+    ['more than 16 MiB of notes', [note(3, 'x'.repeat(2 ** 24))], 'the answer is larger than 16 MiB'],
+  ])('does not read %s', async (_name, notes, words) => {
+    const { detect } = await startDetect(json(notes));
+
+    expect((await apiErrorOf(detect.listNotes(7))).message).toBe(
+      `Detect's answer to GET /api/v2.5/hosts/7/notes cannot be read (${words})`,
+    );
+  });
+
   it.each<[string, Answer]>([
     ['a note without id', json([note(3, 'x'), { note: 'y' }])],
     ['a note whose text is none', json([note(3, 7)])],
@@ -46,7 +57,7 @@ describe('listNotes', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.listNotes(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/hosts/7/notes (expected a list of notes)',
+      "Detect's answer to GET /api/v2.5/hosts/7/notes cannot be read (expected a list of notes)",
     );
   });
 });
@@ -88,7 +99,7 @@ describe('createNote', () => {
 
     expect(await apiErrorOf(detect.createNote(7, own))).toMatchObject({
       message:
-        'Detect gave an answer that cannot be used to POST /api/v2.5/hosts/7/notes (expected the note with its id)',
+        "Detect's answer to POST /api/v2.5/hosts/7/notes cannot be read (expected the note with its id)",
       notDone: false,
     });
     expect(received).toHaveLength(2);
@@ -155,7 +166,7 @@ describe('updateNote', () => {
     const { detect } = await startDetect([text(''), json([note(792, 'old'), note(793, own)])]);
 
     expect((await apiErrorOf(detect.updateNote(7, 792, own))).message).toBe(
-      'Detect gave an answer that cannot be used to PATCH /api/v2.5/hosts/7/notes/792 (expected the changed note)',
+      "Detect's answer to PATCH /api/v2.5/hosts/7/notes/792 cannot be read (expected the changed note)",
     );
   });
 

@@ -40,8 +40,8 @@ describe('buildHostQueries', () => {
 
     expect(queries).toEqual([
       '(host.state:"active" AND (host.tags:"host_context" OR (host.threat:>=75 AND host.certainty:>=60))) ' +
-        'OR host.tags:"block" OR host.tags:"unblock" OR host.tags:"isolation: Pending" ' +
-        'OR host.tags:"isolation: InProgress" OR host.tags:"release: Pending" OR host.tags:"release: InProgress"',
+        'OR host.tags:"block" OR host.tags:"unblock" OR (host.tags:"isolation" OR ' +
+        '(host.tags:"release" AND NOT host.tags:"release: Succeeded"))',
     ]);
   });
 
@@ -55,6 +55,11 @@ describe('buildHostQueries', () => {
       ['host.state:"active" AND (host.threat:>=0 AND host.certainty:>=100)'],
     ],
     ['a block tag, of inactive hosts too', { blockTags: ['b'] }, ['host.tags:"b"']],
+    [
+      'pending hosts, without releases that succeeded',
+      { pending: true },
+      ['(host.tags:"isolation" OR (host.tags:"release" AND NOT host.tags:"release: Succeeded"))'],
+    ],
     ['the same tag twice, once', { unblockTags: ['Free me', 'free ME'] }, ['host.tags:"Free me"']],
   ])('asks for %s', (_name, selection, expected) => {
     expect(buildHostQueries({ ...nothing, ...selection })).toEqual(expected);

@@ -61,7 +61,35 @@ describe('getTags', () => {
     const { detect } = await startDetect(json({ status: 'failure', message: 'no', tags: [] }));
 
     expect((await apiErrorOf(detect.getTags(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/tagging/host/7 (expected success, not failure: no)',
+      "Detect's answer to GET /api/v2.5/tagging/host/7 cannot be read (expected success, not failure: no)",
+    );
+  });
+
+  it('leaves out a null among the tags', async () => {
+    const { detect } = await startDetect(tagsOf(null, 'block'));
+
+    expect(await detect.getTags(7)).toEqual(['block']);
+  });
+
+  it('asks again for an answer that cannot be read', async () => {
+    const { detect, received } = await startDetect([
+      json({ status: 'failure' }),
+      json({ status: 'success' }),
+      tagsOf('block'),
+    ]);
+
+    expect(await detect.getTags(7)).toEqual(['block']);
+    expect(received).toHaveLength(3);
+  });
+
+  it.each<[string, unknown[], string]>([
+    ['more than 2,000 tags', Array<unknown>(2_001).fill('x'), 'expected at most 2000 tags'],
+    ['more than 1 MiB of tags', ['x'.repeat(2 ** 20)], 'the answer is larger than 1 MiB'],
+  ])('does not read %s', async (_name, tags, words) => {
+    const { detect } = await startDetect(tagsOf(...tags));
+
+    expect((await apiErrorOf(detect.getTags(7))).message).toBe(
+      `Detect's answer to GET /api/v2.5/tagging/host/7 cannot be read (${words})`,
     );
   });
 
@@ -74,7 +102,7 @@ describe('getTags', () => {
     const { detect } = await startDetect(answer);
 
     expect((await apiErrorOf(detect.getTags(7))).message).toBe(
-      'Detect gave an answer that cannot be used to GET /api/v2.5/tagging/host/7 (expected a list of tags)',
+      "Detect's answer to GET /api/v2.5/tagging/host/7 cannot be read (expected a list of tags)",
     );
   });
 });
@@ -113,7 +141,7 @@ describe('addTag and removeTag', () => {
     const { detect } = await startDetect(json({ status: 'failure', message: 'tag is not allowed' }));
 
     expect((await apiErrorOf(detect.addTag(7, 'x'))).message).toBe(
-      'Detect gave an answer that cannot be used to POST /api/v2.5/tagging/host (expected success, not failure: tag is not allowed)',
+      "Detect's answer to POST /api/v2.5/tagging/host cannot be read (expected success, not failure: tag is not allowed)",
     );
   });
 
@@ -125,6 +153,30 @@ describe('addTag and removeTag', () => {
       status: 400,
     });
     expect(received).toHaveLength(1);
+  });
+
+  it.each([400, 422])('blame a %i on the one tag that it is about', async (status) => {
+    const { detect } = await startDetect((response, request) => {
+      const answer = request.body.includes('"bad"')
+        ? json({ status: 'failure', message: 'invalid tag' }, status)
+        : json({ status: 'success' });
+      answer(response, request);
+    });
+
+    const ends = await Promise.allSettled(
+      ['a', 'bad', 'b'].flatMap((tag) => [detect.addTag(7, tag), detect.addTag(8, tag)]),
+    );
+
+    const refused = ends.flatMap((end, at) => (end.status === 'rejected' ? [[at, end.reason]] : []));
+    const error = {
+      message: `Detect answered ${status} to POST /api/v2.5/tagging/host (invalid tag)`,
+      status,
+      isOutage: false,
+    };
+    expect(refused).toMatchObject([
+      [2, error],
+      [3, error],
+    ]);
   });
 
   it.each<[string, number, Answer]>([

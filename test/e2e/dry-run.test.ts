@@ -71,9 +71,9 @@ describe.concurrent('--dry-run', () => {
     for (const { id } of hosts) {
       const withoutIds = [...world.actions.keys()].reduce(
         (text, actionId) => text.replaceAll(`"id":"${actionId}"`, '"id":null'),
-        JSON.stringify(hostIn(real, id)),
+        toTheDay(JSON.stringify(hostIn(real, id))),
       );
-      expect(hostIn(dry, id)).toEqual(parseJson(withoutIds));
+      expect(parseJson(toTheDay(JSON.stringify(hostIn(dry, id))))).toEqual(parseJson(withoutIds));
     }
   });
 
@@ -110,7 +110,7 @@ describe.concurrent('--dry-run', () => {
       ),
       '  tags removed: block',
       '  note: created',
-      textLike(/^ {2}isolation asked for \(Pending\); enriched, found by address /),
+      textLike(/^ {2}isolation asked for \(Pending\), until \S+ \S+ UTC; enriched, found by address /),
     ]);
     expect(blocks.get(server.host.id)).toContain(
       '  isolation.never.osPlatforms "WindowsServer*" protects WindowsServer2022',
@@ -183,3 +183,8 @@ describe.concurrent('--dry-run', () => {
     expect(writes).toEqual([]);
   });
 });
+
+/** A dry run foretells what a run some seconds later does. */
+function toTheDay(text: string): string {
+  return text.replaceAll(/("until":"[\d-]+)T[^"]+"/g, '$1"');
+}

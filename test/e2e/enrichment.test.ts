@@ -230,7 +230,7 @@ describe.concurrent('the note', () => {
         '## Microsoft Defender for Endpoint (atp)',
         '',
         `- **Machine:** \`pc-1.contoso.example\`, id ${machine.id}, platform \`Windows11\`, health \`Active\`, risk \`None\`, exposure \`Low\``,
-        `- **Matched:** by address ${host.last_source ?? ''}, confirmed: name pc-1 (dhcp)`,
+        `- **Matched:** by address ${host.last_source ?? ''}, confirmed: \`name pc-1 (dhcp)\``,
         '- **Alerts & severity:** 3 in the last 30 days, 2 open, highest open severity `Medium`',
         `- **Portal:** https://security.microsoft.com/machines/v2/${machine.id}?tid=${settings.tenantId}`,
         '',

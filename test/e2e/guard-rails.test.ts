@@ -160,7 +160,7 @@ const refusals: Refusal[] = [
   {
     line: 'a platform that Defender cannot isolate',
     machine: { osPlatform: 'iOS' },
-    reason: "Defender cannot do this on the machine's platform or agent (OsPlatformNotSupported)",
+    reason: 'Defender cannot isolate the platform iOS',
   },
 ];
 

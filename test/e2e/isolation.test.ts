@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest';
 import type { FaultKind } from '../simulator/faults.ts';
 import type { Entry } from '../simulator/ledger.ts';
 import {
+  type Scene,
   asked,
   askedOf,
   contextOf,
@@ -17,10 +18,10 @@ import {
   run,
   tags,
   tagsOf,
-  typicalLine,
   textLike,
   textWith,
-  type Scene,
+  typicalLine,
+  untilWords,
 } from './rig.ts';
 
 const line = ['--blocktag', 'block', '--json'];
@@ -60,7 +61,7 @@ describe.concurrent('--blocktag', () => {
       ),
     );
     expect(noteEntries(host)).toEqual([
-      `- ${minute(action.createdAt)} UTC: isolation for tag \`Block\`: Pending, action ${action.id}`,
+      `- ${minute(action.createdAt)} UTC: isolation for tag \`Block\`: Pending ${untilWords(action.createdAt)}, action ${action.id}`,
     ]);
     expect(hostIn(result, host.id)).toMatchObject({
       reasons: ['block'],
@@ -151,7 +152,7 @@ function adoption(status: string): Scene {
         tags([], [...contextOf(machine), `isolation: ${status}`, `Manual block:${minute(old.createdAt)}`]),
       );
       expect(noteEntries(host)).toEqual([
-        `- ${minute(old.createdAt)} UTC: isolation by \`analyst@contoso.example\`, taken over for tag \`block\`: ${status}, action ${old.id}`,
+        `- ${minute(old.createdAt)} UTC: isolation by \`analyst@contoso.example\`, taken over for tag \`block\`: ${status} ${untilWords(old.createdAt)}, action ${old.id}`,
       ]);
     };
   };

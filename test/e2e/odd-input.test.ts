@@ -253,11 +253,14 @@ describe.concurrent('odd documents', () => {
     expect(wasAsked).toBe(!expected.unasked);
   });
 
-  it('are all that is said to be wrong', () => {
-    expect(result.code).toBe(0);
-    const warnings = logOf(result).filter(({ level }) => level !== 'info');
-    expect(warnings).toMatchObject([
-      { skipped: 3, msg: 'Detect listed hosts without a usable id; they were left out' },
+  it('that cannot be used are named, count as failed, and are all that is said to be wrong', () => {
+    expect(result.code).toBe(1);
+    expect(result.report).toMatchObject({ counts: { selected: cases.length + 3, failed: 3 } });
+    const said = logOf(result).filter(({ level }) => level !== 'info');
+    expect(said.map(({ msg }) => msg).toSorted()).toEqual([
+      'Detect lists this host without an id; nothing can be done about it',
+      'Detect lists this host without an id; nothing can be done about it',
+      'its document in Detect has no tags and cannot be used',
     ]);
     expect(result.stdout + result.stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(asked(simulator)).toEqual([]);

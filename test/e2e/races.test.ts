@@ -4,6 +4,7 @@ import type { SimMachine } from '../simulator/machines.ts';
 import { spawnAtp } from '../simulator/run-atp.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 import {
+  type Scene,
   afterCalls,
   asked,
   askedOf,
@@ -23,9 +24,9 @@ import {
   run,
   tags,
   tagsOf,
-  typicalLine,
   textWith,
-  type Scene,
+  typicalLine,
+  untilWords,
 } from './rig.ts';
 
 const line = [...typicalLine, '--json'];
@@ -395,7 +396,7 @@ describe.concurrent('a run that is killed', () => {
       expect(host.notes).toHaveLength(2);
       expect(ownNoteOf(host)).toContain(machine.id);
       expect(noteEntries(host)).toEqual([
-        `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Pending, action ${action.id}`,
+        `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Pending ${untilWords(action.createdAt)}, action ${action.id}`,
       ]);
     },
   );

@@ -21,9 +21,10 @@ import {
   run,
   tags,
   tagsOf,
-  typicalLine,
   textLike,
   textWith,
+  typicalLine,
+  untilWords,
 } from './rig.ts';
 
 const line = ['--unblocktag', 'unblock', '--json'];
@@ -356,7 +357,7 @@ describe.concurrent('the next run', () => {
       tags([], [...contextOf(machine), 'isolation: Succeeded', `Manual block:${minute(action.createdAt)}`]),
     );
     expect(noteEntries(host)).toEqual([
-      `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Succeeded, action ${action.id}`,
+      `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Succeeded ${untilWords(action.createdAt)}, action ${action.id}`,
     ]);
     expect(idle).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(ledger.calls()).toEqual({ detect: 1, login: 0, atp: 0 });
@@ -456,7 +457,7 @@ describe.concurrent('--wait', () => {
       tags([], [...contextOf(machine), 'isolation: Succeeded', `Manual block:${minute(action.createdAt)}`]),
     );
     expect(noteEntries(host)).toEqual([
-      `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Succeeded, action ${action.id}`,
+      `- ${minute(action.createdAt)} UTC: isolation for tag \`block\`: Succeeded ${untilWords(action.createdAt)}, action ${action.id}`,
     ]);
     expect(result.ms).toBeLessThan(20_000);
   });

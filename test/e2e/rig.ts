@@ -177,6 +177,11 @@ export function textLike(form: RegExp): unknown {
   return expect.stringMatching(form);
 }
 
+/** When Defender lifts an isolation by itself, as the note prints it. */
+export function untilWords(createdAt: number): string {
+  return `until ${minute(createdAt + minutes(7 * 24 * 60))} UTC`;
+}
+
 /** A time as history tags have it: `2026-11-24 12:05`. */
 export function minute(at: number): string {
   return new Date(at).toISOString().slice(0, 16).replace('T', ' ');

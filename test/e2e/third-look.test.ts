@@ -300,7 +300,7 @@ describe('a dry run over two hosts of one machine', () => {
   );
 });
 
-it('an unblock that finds nothing in force is told again within the hour, when a block came in between', async ({
+it('an unblock after a block and a release in the portal is told by the time of that release', async ({
   start,
 }) => {
   const harness = await start();
@@ -313,9 +313,9 @@ it('an unblock that finds nothing in force is told again within the hour, when a
   world.settleActions();
   harness.clock.advance(minutes(2));
   await harness.run(line);
+  const at = harness.clock.now();
   world.portalRelease(machine.id);
   harness.clock.advance(minutes(5));
-  const at = harness.clock.now();
   world.tagHost(host.id, 'unblock');
 
   await harness.run(line);

@@ -159,13 +159,13 @@ it('reads any bytes without a crash', async () => {
 it.each([
   ['<!doctype html><p>login', 'HTML instead of JSON'],
   ['{"value": [1', 'it is not JSON, or cut short'],
-])('calls %s with 200 an answer that cannot be used', async (body, words) => {
+])('calls %s with 200 an answer that cannot be read', async (body, words) => {
   const server = await startServer(text(body, 200, { ...date, 'request-id': '4711' }));
   const { http } = createRig({ baseUrl: server.url });
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/x' }));
 
-  expect(error.message).toBe(`Detect gave an answer that cannot be used to POST /x (${words})`);
+  expect(error.message).toBe(`Detect's answer to POST /x cannot be read (${words})`);
   expect(error).toMatchObject({
     failure: 'unreadable',
     status: 200,
@@ -184,7 +184,7 @@ it('reads no more than the limit, compressed or not, and does not try again', as
     const error = await apiErrorOf(http.request({ method: 'GET', path, maxBytes: 2 * 2 ** 20 }));
 
     expect(error.message).toBe(
-      `Detect gave an answer that cannot be used to GET ${path} (the answer is larger than 2 MiB)`,
+      `Detect's answer to GET ${path} cannot be read (the answer is larger than 2 MiB)`,
     );
     expect(error.failure).toBe('unreadable');
   }
@@ -289,19 +289,19 @@ it('follows no redirect, wherever it leads', async () => {
   expect(server.received).toHaveLength(1);
 });
 
-it('calls what is not HTTP an answer that cannot be used', async () => {
+it('calls what is not HTTP an answer that cannot be read', async () => {
   const server = await startTcp((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
   const { http } = createRig({ baseUrl: server.url });
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/x' }));
 
   expect(error.message).toBe(
-    'Detect gave an answer that cannot be used to POST /x (it is not HTTP: HPE_INVALID_CONSTANT)',
+    "Detect's answer to POST /x cannot be read (it is not HTTP: HPE_INVALID_CONSTANT)",
   );
   expect(error.notDone).toBe(false);
 });
 
-it('calls a 2xx that breaks off an answer that cannot be used', async () => {
+it('calls a 2xx that breaks off an answer that cannot be read', async () => {
   const server = await startTcp((socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"value": '));
   });
@@ -309,7 +309,7 @@ it('calls a 2xx that breaks off an answer that cannot be used', async () => {
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/x' }));
 
-  expect(error.message).toBe('Detect gave an answer that cannot be used to POST /x (the answer broke off)');
+  expect(error.message).toBe("Detect's answer to POST /x cannot be read (the answer broke off)");
   expect(error.notDone).toBe(false);
 });
 

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
+import * as z from 'zod/mini';
 import type { Limiter, Priority } from '../../src/http/limiter.ts';
 import { createLimiter } from '../../src/http/limiter.ts';
-import type { HttpRequest } from '../../src/http/http.ts';
+import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
+import { readReply } from '../../src/read-reply.ts';
 import { PostponedError } from '../../src/errors.ts';
 import { createHastyClock, createVirtualClock, noon } from './clocks.ts';
 import { apiErrorOf, createRig } from './rig.ts';
@@ -17,7 +19,7 @@ const failures: [string, Answer, string][] = [
   ['a 500', text('', 500), 'Detect answered 500 to GET /x'],
   ['a 503', json({ detail: 'busy' }, 503), 'Detect answered 503 to GET /x (busy)'],
   ['a 429', json({ detail: 'slow' }, 429), 'Detect answered 429 to GET /x (slow)'],
-  ['HTML', text('<html>'), 'Detect gave an answer that cannot be used to GET /x (HTML instead of JSON)'],
+  ['HTML', text('<html>'), "Detect's answer to GET /x cannot be read (HTML instead of JSON)"],
 ];
 
 it.each(failures)('tries a read four times after %s, ever later', async (_, answer, message) => {
@@ -39,6 +41,50 @@ it.each(failures)('ends with the first good answer after %s', async (_, answer) 
 
   await expect(http.request(get)).resolves.toMatchObject({ body: { ok: true } });
   await expect(http.request(get)).resolves.toMatchObject({ body: { ok: true } });
+});
+
+/** Reads `{"ok": true}` and nothing else. */
+function readOk({ body, status }: HttpResponse): boolean {
+  const call = { service: 'detect', method: 'GET', path: '/x' } as const;
+  return readReply(z.object({ ok: z.boolean() }), { body, status }, call, 'ok').ok;
+}
+
+it('asks again for an answer of another shape', async () => {
+  const server = await startServer([json({}), text(''), json({ ok: 1 }), json({ ok: true })]);
+  const { http } = createRig({ baseUrl: server.url });
+
+  expect(await http.read(get, readOk)).toBe(true);
+});
+
+it('fails with what was expected when the shape stays another', async () => {
+  const server = await startServer(json({}));
+  const { http } = createRig({ baseUrl: server.url });
+
+  expect((await apiErrorOf(http.read(get, readOk))).message).toBe(
+    "Detect's answer to GET /x cannot be read (expected ok)",
+  );
+  expect(server.received).toHaveLength(4);
+});
+
+it('never repeats a write for the shape of its answer', async () => {
+  const server = await startServer(json({}));
+  const { http } = createRig({ baseUrl: server.url });
+
+  expect((await apiErrorOf(http.read(post, readOk))).notDone).toBe(false);
+  expect(server.received).toHaveLength(1);
+});
+
+it('passes on a bug in the reading of an answer at once', async () => {
+  const server = await startServer(json({}));
+  const { http } = createRig({ baseUrl: server.url });
+  const bug = new TypeError('a bug');
+
+  const read = http.read(get, () => {
+    throw bug;
+  });
+
+  await expect(read).rejects.toBe(bug);
+  expect(server.received).toHaveLength(1);
 });
 
 it.each(failures.filter(([name]) => name !== 'a 429'))(

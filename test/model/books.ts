@@ -5,19 +5,8 @@ import { isObject } from '../simulator/json.ts';
 import type { Entry } from '../simulator/ledger.ts';
 import type { SimMachine } from '../simulator/machines.ts';
 import type { Witness } from './cast.ts';
-import {
-  chainOf,
-  idsIn,
-  isHeldBy,
-  lastDone,
-  machineByAddress,
-  protection,
-  suffices,
-  surenessOf,
-  type Policy,
-} from './oracle.ts';
-
-type Kind = 'isolate' | 'release';
+import { badEnds, chainOf, idsIn, isLapsed, isOpen, type Policy } from './oracle.ts';
+import { createSight, hostOf, isOwn, isToldBy, isTooOld, type Kind } from './sight.ts';
 
 /** What a machine should end in, by the last that was granted or done in the portal; undefined where nobody can tell. */
 interface Want {
@@ -25,22 +14,6 @@ interface Want {
   /** The action that is to bring it about, if it is known. */
   action: SimAction | undefined;
   why: string;
-}
-
-/** What a run has read so far. */
-interface Sight {
-  /** Documents of hosts, from the search and by themselves. */
-  documents: SimHost[];
-  /** The last document of each host that was read by itself. */
-  fresh: Map<number, SimHost>;
-  tags: Map<number, string[]>;
-  machines: { at: number; all: SimMachine[] }[];
-  /** When the actions of each machine were listed last. */
-  listed: Map<string, number>;
-  /** Hosts from which a person took tags of the program's own. */
-  tidied: Set<number>;
-  /** Trigger tags that the request under way is about to take off. */
-  goes: { hostId: number; tag: string }[];
 }
 
 /** Watches everything that runs do, and tells what must not be. */
@@ -56,30 +29,25 @@ export interface Books {
 }
 
 /** Opens the books of a story. */
-export function createBooks({ simulator, clock }: Harness): Books {
-  const { world, settings } = simulator;
+export function createBooks(harness: Harness): Books {
+  const { simulator, clock } = harness;
+  const { world } = simulator;
   const problems: string[] = [];
   const wants = new Map<string, Want>();
-  const askedAt = new Map<number, number>();
+  /** When a person asked last, by host and kind. */
+  const askedAt = new Map<string, number>();
+  /** Hosts from which a person took tags of the program's own in the middle of the run. */
+  let tidied = new Set<number>();
   /** Machines on which the late list may have led to a second isolation, which the program could not know of. */
   const tangled = new Set<string>();
-  let policy: Policy = 'no-conflict';
+  /** Actions whose POST was carried out and not answered. */
+  const unanswered = new Set<string>();
+  /** Trigger tags that the request under way is about to take off. */
+  let goes: { hostId: number; tag: string }[] = [];
   let mayWrite = true;
   let args: readonly string[] = [];
   let seenViolations = 0;
-  let sight = emptySight();
-
-  function emptySight(): Sight {
-    return {
-      documents: [],
-      fresh: new Map(),
-      tags: new Map(),
-      machines: [],
-      listed: new Map(),
-      tidied: new Set(),
-      goes: [],
-    };
-  }
+  let sight = createSight(harness, 'no-conflict');
 
   function allMachines(): SimMachine[] {
     return [...world.machines.values()];
@@ -94,74 +62,30 @@ export function createBooks({ simulator, clock }: Harness): Books {
       .toSorted((one, other) => one.createdAt - other.createdAt);
   }
 
-  /** True for an action that the run's last look at the list of actions could not show. */
-  function isHidden(action: SimAction): boolean {
-    const looked = sight.listed.get(action.machineId) ?? clock.now();
-    return action.createdAt > looked - settings.actionIndexLagMs;
+  /** A late list is no excuse for what this program knows of: a POST without an answer is kept in the cache. */
+  function isExcused(action: SimAction): boolean {
+    return sight.isHidden(action) && !unanswered.has(action.id);
   }
 
-  /**
-   * True for the heir of an isolated machine's record, to which nothing that was read has led: whoever comes by the heir
-   * alone cannot know.
-   */
-  function isHeirOfIsolated(machineId: string): boolean {
-    const merged = allMachines().filter(
-      ({ mergedIntoMachineId, isolated }) => mergedIntoMachineId === machineId && isolated,
+  /** True when the trigger now on the host has had its answer, by an action before this one. */
+  function isRepeated(posted: SimAction, hostId: number, kind: Kind): boolean {
+    const asked = askedAt.get(`${kind} ${hostId}`) ?? 0;
+    const answers = [...world.actions.values()].filter(
+      (action) =>
+        action !== posted &&
+        action.type === posted.type &&
+        action.createdAt > asked &&
+        isOwn(action, hostId) &&
+        !isTooOld(action, clock.now()) &&
+        !(action.cancellationComment ?? '').startsWith('atp ') &&
+        !isExcused(action),
     );
-    return merged.length > 0 && !merged.some(({ id }) => sight.listed.has(id));
-  }
-
-  function isToldBy(tags: readonly string[], { type, createdAt }: SimAction): boolean {
-    const minute = new Date(createdAt).toISOString().slice(0, 16).replace('T', ' ');
-    return tags.includes(`Manual ${type === 'Isolate' ? 'block' : 'unblock'}:${minute}`);
-  }
-
-  function hostOf(comment: string): number {
-    return Number(/; host (\d+); /.exec(comment)?.[1]);
-  }
-
-  function isOwn(action: SimAction, hostId?: number): boolean {
-    const isOurs = action.requestorComment.startsWith('atp ');
-    return isOurs && (hostId === undefined || hostOf(action.requestorComment) === hostId);
-  }
-
-  /** Why the machine is not the one that the host's request is for; undefined when it is. */
-  function strangeness(kind: Kind, hostId: number, machineId: string): string | undefined {
-    const tags = sight.tags.get(hostId) ?? [];
-    const fresh = sight.fresh.get(hostId);
-    const documents = sight.documents.filter(({ id }) => id === hostId);
-    let why = 'nothing that was read leads to it';
-    for (const { at, all } of sight.machines) {
-      const machine = all.find(({ id }) => id === machineId);
-      if (!machine) continue;
-      const guard = kind === 'isolate' && fresh ? protection({ ...fresh, tags }, machine) : undefined;
-      if (guard !== undefined) {
-        why = guard;
-        continue;
-      }
-      const ids = idsIn(tags);
-      const [id] = ids;
-      const isHeldById = isHeldBy(tags) && ids.length === 1;
-      const chain = id === undefined ? [] : chainOf(id, all);
-      if (isHeldById && chain.at(-1) === machineId) return undefined;
-      if (isHeldById && lastDone(chain, world.actions.values())?.type !== 'Unisolate') {
-        why = `the host is held by its tag on ${chain.join(' → ')}`;
-        continue;
-      }
-      const demanded = kind === 'release' && isHeldBy(tags) && !isHeldById ? 'confirmed' : policy;
-      for (const document of documents) {
-        if (kind === 'isolate' && document.last_source !== fresh?.last_source) continue;
-        const found = machineByAddress(document, all, at);
-        if (typeof found === 'string') why = `by its address the machine is ${found}`;
-        else if (found.machine.id !== machineId) why = `by its address the machine is ${found.machine.id}`;
-        else {
-          const sureness = kind === 'isolate' && fresh ? surenessOf(fresh, machine) : found.sureness;
-          if (suffices(sureness, demanded)) return undefined;
-          why = `it is ${sureness}, and ${demanded} is demanded`;
-        }
-      }
-    }
-    return why;
+    return answers.some((answer) => {
+      const isTold = isToldBy(world.hosts.get(hostId)?.tags ?? [], answer);
+      // Of what no tag tells, only the newest of its machine's actions is an answer.
+      const others = actionsOf(answer.machineId).filter((action) => action !== posted);
+      return isTold || others.at(-1) === answer;
+    });
   }
 
   function judgePost(kind: Kind, entry: Entry): void {
@@ -171,17 +95,17 @@ export function createBooks({ simulator, clock }: Harness): Books {
     const posted = actionsOf(machineId).find((action) => action.requestorComment === comment);
     // Defender may answer with an action that is open already.
     if (!posted) return;
+    if (entry.fault !== undefined) unanswered.add(posted.id);
     const [ask, against] = kind === 'isolate' ? ['block', 'unblock'] : ['unblock', 'block'];
     const what = `${kind} of ${machineId} for host ${hostId}`;
-    const tags = (sight.tags.get(hostId) ?? []).map((tag) => tag.toLowerCase());
+    const tags = sight.tagsOf(hostId).map((tag) => tag.toLowerCase());
     if (!tags.includes(ask)) problems.push(`${what}: the tags read last do not ask for it`);
     if (tags.includes(against) && args.includes(against))
       problems.push(`${what}: the tags read last ask for the opposite too`);
-    if (!askedAt.has(hostId)) problems.push(`${what}: no person ever asked for it`);
-    if (kind === 'isolate' && !sight.fresh.has(hostId))
-      problems.push(`${what}: the host was not read afresh`);
+    if (!askedAt.has(`${kind} ${hostId}`)) problems.push(`${what}: no person ever asked for it`);
+    if (kind === 'isolate' && !sight.isFresh(hostId)) problems.push(`${what}: the host was not read afresh`);
     if (kind === 'isolate' && !mayWrite) problems.push(`${what}: a token that may not write isolated it`);
-    const strange = strangeness(kind, hostId, machineId);
+    const strange = sight.strangeness(kind, hostId, machineId);
     if (strange !== undefined) problems.push(`${what}: wrong machine: ${strange}`);
     const named = idsIn(world.hosts.get(hostId)?.tags ?? [machineId]);
     if (kind === 'isolate' && world.hosts.has(hostId) && !named.includes(machineId)) {
@@ -189,21 +113,12 @@ export function createBooks({ simulator, clock }: Harness): Books {
     }
 
     const others = actionsOf(machineId).filter((action) => action !== posted);
-    const open = others.filter(
-      ({ type, status }) => type === posted.type && (status === 'Pending' || status === 'InProgress'),
-    );
-    if (open.some((action) => isOwn(action) && !isHidden(action))) {
+    const open = others.filter((action) => action.type === posted.type && isOpen(action));
+    if (open.some((action) => isOwn(action) && !isExcused(action))) {
       problems.push(`${what}: another of its kind is open`);
     }
-    const newest = others.at(-1);
-    const isRepeated =
-      newest?.type === posted.type &&
-      isOwn(newest, hostId) &&
-      newest.createdAt > (askedAt.get(hostId) ?? 0) &&
-      !(newest.cancellationComment ?? '').startsWith('atp ') &&
-      !isHidden(newest);
-    if (isRepeated) problems.push(`${what}: asked for twice for one and the same tag`);
-    if (others.some(isHidden) || isHeirOfIsolated(machineId)) tangled.add(machineId);
+    if (isRepeated(posted, hostId, kind)) problems.push(`${what}: asked for twice for one and the same tag`);
+    if (others.some(sight.isHidden) || sight.isHeirOfIsolated(machineId)) tangled.add(machineId);
     wants.set(machineId, {
       state: kind === 'isolate' ? 'isolated' : 'free',
       action: posted,
@@ -217,7 +132,7 @@ export function createBooks({ simulator, clock }: Harness): Books {
     if (!host) return;
     const what = `${kind} for host ${hostId}`;
     if (host.tags.includes(kind === 'isolate' ? 'Manual block failed' : 'Manual unblock failed')) return;
-    if (sight.tidied.has(hostId)) return;
+    if (tidied.has(hostId)) return;
     const history = kind === 'isolate' ? 'Manual block:' : 'Manual unblock:';
     if (!host.tags.some((tag) => tag.startsWith(history))) {
       problems.push(`${what}: its tag went without a "${history}" tag and without a failure`);
@@ -239,10 +154,15 @@ export function createBooks({ simulator, clock }: Harness): Books {
     const actions = actionsOf(machineId);
     const newest = actions.at(-1);
     const type = kind === 'isolate' ? 'Isolate' : 'Unisolate';
+    const isDead = newest?.status === 'Succeeded' && isLapsed(newest, clock.now());
+    if (kind === 'isolate' && newest?.type === type && isDead) {
+      problems.push(`${what}: its tag went for an isolation that Defender has lifted`);
+    }
     // A run that was killed after its POST has left no trace but the list, which is late.
     const isKnown = (action: SimAction) => isOwn(action, hostId) && isToldBy(host.tags, action);
     const isUnknowable =
-      isHeirOfIsolated(machineId) || actions.some((action) => isHidden(action) && !isKnown(action));
+      sight.isHeirOfIsolated(machineId) ||
+      actions.some((action) => sight.isHidden(action) && !isKnown(action));
     wants.set(machineId, {
       state: isUnknowable ? undefined : kind === 'isolate' ? 'isolated' : 'free',
       action: newest?.type === type ? newest : undefined,
@@ -254,20 +174,16 @@ export function createBooks({ simulator, clock }: Harness): Books {
     const action = world.actions.get(entry.path.split('/').at(-2) ?? '');
     const comment = isObject(entry.body) ? String(entry.body['Comment']) : '';
     const hostId = hostOf(comment);
-    const tags = (sight.tags.get(hostId) ?? []).map((tag) => tag.toLowerCase());
-    const ask = action?.type === 'Isolate' ? 'unblock' : 'block';
+    const tags = sight.tagsOf(hostId).map((tag) => tag.toLowerCase());
+    const [ask, kind]: [string, Kind] =
+      action?.type === 'Isolate' ? ['unblock', 'release'] : ['block', 'isolate'];
     if (!tags.includes(ask)) {
       problems.push(
         `${action?.type ?? 'nothing'} cancelled for host ${hostId}, whose tags do not ask for it`,
       );
     }
-    const strange = strangeness(ask === 'block' ? 'isolate' : 'release', hostId, action?.machineId ?? '');
-    const isOfChain = sight.machines.some(({ all }) =>
-      chainOf(action?.machineId ?? '', all)
-        .slice(1)
-        .some((id) => strangeness(ask === 'block' ? 'isolate' : 'release', hostId, id) === undefined),
-    );
-    if (strange !== undefined && !isOfChain) problems.push(`cancelled on the wrong machine: ${strange}`);
+    const strange = sight.isStrangeWithHeirs(kind, hostId, action?.machineId ?? '');
+    if (strange !== undefined) problems.push(`cancelled on the wrong machine: ${strange}`);
     // Until the request is granted, what was there before counts again, whatever it was.
     if (action) wants.delete(action.machineId);
   }
@@ -304,61 +220,44 @@ export function createBooks({ simulator, clock }: Harness): Books {
       },
       merged(from, to) {
         const want = wants.get(from.id);
-        const isOpen = actionsOf(from.id).some(
-          ({ status }) => status === 'Pending' || status === 'InProgress',
-        );
-        if (want) wants.set(to.id, isOpen ? { ...want, state: undefined } : want);
+        const isUnderWay = actionsOf(from.id).some(isOpen);
+        if (want) wants.set(to.id, isUnderWay ? { ...want, state: undefined } : want);
       },
-      asked(hostId) {
-        askedAt.set(hostId, clock.now());
+      asked(hostId, kind) {
+        askedAt.set(`${kind} ${hostId}`, clock.now());
       },
       tidied(hostId) {
-        sight.tidied.add(hostId);
+        tidied.add(hostId);
       },
     },
     beginRun(options) {
-      ({ policy, mayWrite, args } = options);
-      sight = emptySight();
+      ({ mayWrite, args } = options);
+      sight = createSight(harness, options.policy);
+      tidied = new Set();
     },
     before({ call, body }) {
       if (call !== 'tag-remove' || !isObject(body)) return;
       const { tag, objectIds } = body;
       if (typeof tag !== 'string' || !Array.isArray(objectIds)) return;
-      sight.goes = objectIds
+      goes = objectIds
         .map(Number)
         // One that its owner takes off at this moment was granted all the same.
-        .filter((id) => [...(world.hosts.get(id)?.tags ?? []), ...(sight.tags.get(id) ?? [])].includes(tag))
+        .filter((id) => [...(world.hosts.get(id)?.tags ?? []), ...sight.tagsOf(id)].includes(tag))
         .map((hostId) => ({ hostId, tag: tag.toLowerCase() }));
     },
     after(entry) {
-      const { call, path, effect } = entry;
-      const hostId = Number(/\/host\/(\d+)$|\/hosts\/(\d+)$/.exec(path)?.slice(1).join(''));
-      const host = world.hosts.get(hostId);
-      if (call === 'search') sight.documents.push(...structuredClone(world.view()));
-      if (call === 'host' && host) {
-        sight.fresh.set(hostId, structuredClone(host));
-        sight.documents.push(structuredClone(host));
-      }
-      if (call === 'tags' && host) sight.tags.set(hostId, [...host.tags]);
-      if (call === 'findbyip' || call === 'machine') {
-        sight.machines.push({ at: clock.now(), all: structuredClone(allMachines()) });
-      }
-      if (call === 'machineactions') {
-        const filter = entry.query['$filter'] ?? '';
-        for (const id of world.machines.keys()) {
-          if (!filter.includes('machineId') || filter.includes(id)) sight.listed.set(id, clock.now());
-        }
-      }
+      const { call, effect } = entry;
+      sight.after(entry);
       if (!effect) return;
       if (call === 'isolate') judgePost('isolate', entry);
       if (call === 'unisolate') judgePost('release', entry);
       if (call === 'cancel') judgeCancel(entry);
       if (call === 'tag-remove') {
-        for (const { hostId: id, tag } of sight.goes) {
+        for (const { hostId: id, tag } of goes) {
           if (tag === 'block') judgeGrant(id, 'isolate');
           if (tag === 'unblock') judgeGrant(id, 'release');
         }
-        sight.goes = [];
+        goes = [];
       }
     },
     endRun({ code, report, stderr }) {
@@ -379,7 +278,10 @@ export function createBooks({ simulator, clock }: Harness): Books {
         const machine = world.machines.get(machineId);
         if (!machine || machine.mergedIntoMachineId !== null || !machine.online) continue;
         if (state === undefined || tangled.has(machineId)) continue;
-        if (action && ['Failed', 'TimeOut', 'Cancelled'].includes(action.status)) continue;
+        if (action && badEnds.includes(action.status)) continue;
+        const isolation = actionsOf(machineId).findLast(({ type }) => type === 'Isolate');
+        // Defender has lifted it since, whoever asked for it.
+        if (state === 'isolated' && isolation && isLapsed(isolation, clock.now())) continue;
         const is = machine.isolated ? 'isolated' : 'free';
         if (is !== state) problems.push(`machine ${machineId} ends ${is} although ${why}`);
       }

@@ -6,6 +6,9 @@ import { deviceNames, type DeviceName, type HostName, type Setting, type Step } 
 
 const minute = 60_000;
 
+/** What the cast can do; the rest is up to whoever tells the story. */
+export type Deed = Exclude<Step, { do: 'run' | 'notes' }>;
+
 /** The hosts and devices of a story, and the hands that move them. */
 export interface Cast {
   /** The host, or undefined once it was deleted. */
@@ -14,8 +17,7 @@ export interface Cast {
   /** The live record of a device. */
   record(device: DeviceName): SimMachine;
   deviceName(machineId: string): DeviceName | undefined;
-  /** Carries out a step other than a run. */
-  play(step: Exclude<Step, { do: 'run' }>): void;
+  play(step: Deed): void;
 }
 
 /** What a step did to a machine, for those who keep the books. */
@@ -24,8 +26,8 @@ export interface Witness {
   portal(machineId: string, want: 'isolated' | 'free', action: SimAction): void;
   /** The record of a device has another in its place. */
   merged(from: SimMachine, to: SimMachine): void;
-  /** The tag was put there by a person. */
-  asked(hostId: number): void;
+  /** A person asked for it by a tag. */
+  asked(hostId: number, kind: 'isolate' | 'release'): void;
   /** Somebody took tags of the program's own off. */
   tidied(hostId: number): void;
 }
@@ -90,6 +92,7 @@ export function createCast(
       machineId: machine.id,
       type: 'Isolate',
       createdAt: at,
+      requestor: heldBy === 'atp' ? settings.appId : 'vectra-atp',
       requestorComment: heldBy === 'atp' ? comment : 'Isolated by Vectra',
     });
     witness.portal(machine.id, 'isolated', action);
@@ -218,21 +221,21 @@ export function createCast(
     return { old, heir };
   }
 
-  function play(step: Exclude<Step, { do: 'run' }>): void {
+  function play(step: Deed): void {
     switch (step.do) {
       case 'ask': {
         const target = host(step.host);
         if (!target) return;
         world.untagHost(target.id, ...target.tags.filter((tag) => /^(un)?block$/i.test(tag)));
         world.tagHost(target.id, step.tag);
-        witness.asked(target.id);
+        witness.asked(target.id, kindOf(step.tag));
         return;
       }
       case 'tag': {
         const target = host(step.host);
         if (!target || target.tags.includes(step.tag)) return;
         world.tagHost(target.id, step.tag);
-        if (/^(un)?block$/i.test(step.tag)) witness.asked(target.id);
+        if (/^(un)?block$/i.test(step.tag)) witness.asked(target.id, kindOf(step.tag));
         return;
       }
       case 'untag': {
@@ -344,4 +347,8 @@ export function createCast(
     deviceName: (machineId) => [...records].find(([, all]) => all.some(({ id }) => id === machineId))?.[0],
     play,
   };
+}
+
+function kindOf(tag: string): 'isolate' | 'release' {
+  return tag.toLowerCase() === 'block' ? 'isolate' : 'release';
 }

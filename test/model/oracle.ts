@@ -13,6 +13,7 @@ export type Sureness = 'confirmed' | 'ip only' | 'conflict';
 export type Found = { machine: SimMachine; sureness: Sureness } | 'none' | 'stale' | 'ambiguous';
 
 const minute = 60_000;
+const day = 1440 * minute;
 
 /** Tags, groups and platforms of the guard rails that every world of the stories has. */
 export const never = {
@@ -114,18 +115,42 @@ function labelOf(name: string): string {
 
 /** True when the tags say that the host's machine is, or may be, isolated. */
 export function isHeldBy(tags: readonly string[]): boolean {
-  const slots = tags.flatMap(
-    (tag) => /^(isolation|release): ([A-Za-z]+)$/.exec(tag)?.slice(1).join(' ') ?? [],
-  );
+  const slots = tags.flatMap((tag) => {
+    const [, kind = '', status = ''] = /^(isolation|release): ([A-Za-z]+)$/.exec(tag) ?? [];
+    return kind === '' ? [] : [{ kind, status }];
+  });
   if (slots.length > 0) {
-    const holding = ['isolation Pending', 'isolation InProgress', 'isolation Succeeded'];
-    return slots.some((slot) =>
-      slot.startsWith('isolation') ? holding.includes(slot) : slot !== 'release Succeeded',
+    // A status that nobody documents is no end.
+    return slots.some(({ kind, status }) =>
+      kind === 'isolation' ? !badEnds.includes(status) : status !== 'Succeeded',
     );
   }
   const block = newestTime(tags, 'block');
   const unblock = newestTime(tags, 'unblock');
   return block !== undefined && (unblock === undefined || block > unblock);
+}
+
+/** How a machine action ends that did nothing. */
+export const badEnds: readonly string[] = ['Failed', 'TimeOut', 'Cancelled'];
+
+/** True for a machine action that has not ended. */
+export function isOpen({ status }: Pick<SimAction, 'status'>): boolean {
+  return status === 'Pending' || status === 'InProgress';
+}
+
+/** True when Defender has lifted an isolation of that age by itself. */
+export function isLapsed({ createdAt }: Pick<SimAction, 'createdAt'>, now: number): boolean {
+  return now - createdAt >= 7 * day;
+}
+
+/** True when whatever the newest `Manual block:` tells of has been lifted, however late an offline machine got it. */
+export function isOldBlock(tags: readonly string[], now: number): boolean {
+  const block = newestTime(tags, 'block');
+  return block !== undefined && now - timeOf(block) >= 10 * day;
+}
+
+function timeOf(text: string): number {
+  return Date.parse(`${text.replace(' ', 'T')}:00Z`);
 }
 
 /** The newest `Manual block:` or `Manual unblock:` among the tags, as text: it sorts like the time. */

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { FaultKind } from '../simulator/faults.ts';
+import type { Settings } from '../simulator/settings.ts';
 import type { Policy } from './oracle.ts';
 
 /** The hosts: what Detect knows of them is in `cast.ts`. */
@@ -43,6 +44,7 @@ export type Step =
   | { do: 'wait'; minutes: number }
   | { do: 'index'; host: HostName; follows: boolean }
   | { do: 'lag'; seconds: number }
+  | { do: 'notes'; fail: boolean }
   | {
       do: 'run';
       flags: 'all' | 'without --tag' | 'only --blocktag' | 'only --unblocktag' | 'only --tag';
@@ -63,6 +65,10 @@ export interface Setting {
   duplicateAction: 'refuse' | 'earlier';
   bulkAnswer: 'json' | 'empty';
   htmlEscapeNotes: boolean;
+  /** What Defender records when it lifts an isolation after seven days. */
+  liftRecord: Settings['liftRecord'];
+  /** What the release of a machine meets that is not isolated. */
+  releaseOfFree: Settings['releaseOfFree'];
 }
 
 export const settingArb: fc.Arbitrary<Setting> = fc.record({
@@ -74,6 +80,8 @@ export const settingArb: fc.Arbitrary<Setting> = fc.record({
   duplicateAction: fc.constantFrom('refuse' as const, 'earlier' as const),
   bulkAnswer: fc.constantFrom('json' as const, 'empty' as const),
   htmlEscapeNotes: fc.boolean(),
+  liftRecord: fc.constantFrom('none' as const, 'null comment' as const, 'empty comment' as const),
+  releaseOfFree: fc.constantFrom('accept' as const, 'refuse' as const),
 });
 
 const host = fc.constantFrom<HostName[]>(
@@ -131,7 +139,7 @@ const rare: fc.Arbitrary<Happening> = fc.oneof(
   fc.record({
     do: fc.constant('tidy' as const),
     host,
-    beginning: fc.constantFrom('id: ', 'isolation: ', 'release: ', 'Manual '),
+    beginning: fc.constantFrom('id: ', 'isolation: ', 'release: ', 'Manual ', 'Manual block:'),
   }),
   fc.record({ do: fc.constant('note' as const), host, own: fc.boolean() }),
   fc.record({ do: fc.constant('group' as const), host, joins: fc.boolean() }),
@@ -233,7 +241,8 @@ export const stepArb: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       do: fc.constant('wait' as const),
-      minutes: fc.constantFrom(5, 1, 20, 75, 300, 1500, 4500, 46_000),
+      // Past the seventh day an isolation has lapsed, past the tenth it is surely over.
+      minutes: fc.constantFrom(5, 1, 20, 75, 300, 1500, 4500, 10_200, 11_600, 14_500, 46_000),
     }),
   },
   {
@@ -244,77 +253,5 @@ export const stepArb: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('lag' as const), seconds: fc.constantFrom(0, 20, 600) }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('notes' as const), fail: fc.boolean() }) },
 );
-
-/** The step as a sentence. */
-export function sentence(step: Step): string {
-  switch (step.do) {
-    case 'ask':
-      return `an analyst asks to ${step.tag} ${step.host}, by its tag and no other`;
-    case 'tag':
-      return `an analyst tags ${step.host} with "${step.tag}"`;
-    case 'untag':
-      return `an analyst takes "${step.tag}" off ${step.host}`;
-    case 'tidy':
-      return `an analyst takes every tag that begins with "${step.beginning}" off ${step.host}`;
-    case 'note':
-      return step.own
-        ? `an analyst writes below the program's note on ${step.host}`
-        : `an analyst writes a note on ${step.host}`;
-    case 'group':
-      return `${step.host} ${step.joins ? 'joins' : 'leaves'} the crown jewels`;
-    case 'critical':
-      return `${step.device} is ${step.is ? 'tagged as critical' : 'no longer tagged as critical'} in Defender`;
-    case 'power':
-      return `${step.device} goes ${step.online ? 'online' : 'offline'}`;
-    case 'lease':
-      return step.from === 'the pool'
-        ? `${step.device} gets a new address`
-        : `${step.device} gets the address of ${step.from}`;
-    case 'mistake':
-      return `Detect takes traffic of ${step.device} for that of ${step.host}`;
-    case 'portal':
-      return `somebody in the portal ${step.what} ${step.device}${step.atOnce ? ', and it is done' : ''}`;
-    case 'portal cancels':
-      return `somebody in the portal cancels what is pending on ${step.device}`;
-    case 'progress':
-      return `the oldest open action of ${step.device} becomes ${step.to}`;
-    case 'reinstall':
-      return `${step.device} is reinstalled`;
-    case 'merge':
-      return `the record of ${step.device} is merged into a new one`;
-    case 'vanish':
-      return `the record of ${step.device} disappears${step.acceptsActions ? ', but takes actions' : ''}`;
-    case 'delete':
-      return `${step.host} is deleted in Detect`;
-    case 'wait':
-      return `${step.minutes} minutes pass`;
-    case 'index':
-      return `the search index ${step.follows ? 'catches up with' : 'stops following'} ${step.host}`;
-    case 'lag':
-      return `Defender lists actions ${step.seconds} seconds late`;
-    case 'run': {
-      const flags = step.flags === 'all' ? '' : ` ${step.flags}`;
-      const wrong = step.trouble ? `, ${troubleWords(step.trouble)}` : '';
-      const aside = step.meanwhile
-        ? `; at its request ${step.meanwhile.at}, ${sentence(step.meanwhile.what)}`
-        : '';
-      return `atp runs${flags}${wrong}${aside}`;
-    }
-  }
-}
-
-function troubleWords(trouble: Trouble): string {
-  switch (trouble.kind) {
-    case 'one request':
-      return `its request ${trouble.at} meets ${trouble.fault}`;
-    case 'one call':
-      return `every ${trouble.call} request meets ${trouble.fault}`;
-    case 'cut off':
-      return `killed at its request ${trouble.at}, ${trouble.carriedOut ? 'after' : 'before'} that took effect`;
-    case 'told to stop':
-      return `told to stop at its request ${trouble.at}`;
-    case 'may not write to Detect':
-      return 'with a token that may only read from Detect';
-  }
-}

@@ -335,7 +335,7 @@ const scenarios: Scenario[] = [
   {
     name: 'the name is in use on another machine with another MAC address',
     arrange(host, network) {
-      knownAs(host, ['dhcp', 'laptop-7'], ['mac', '00:50:56:aa:aa:aa']);
+      knownAs(host, ['dhcp', 'laptop-7'], ['mac', '00:50:56:aa:aa:01']);
       return { namesake: network.at('laptop-7.contoso.example', '005056BBBBBB') };
     },
     // A name that agrees confirms; MAC addresses are a matter of the docking station.
@@ -344,8 +344,8 @@ const scenarios: Scenario[] = [
   {
     name: 'the MAC address is in use under another name (a docking station)',
     arrange(host, network) {
-      knownAs(host, ['dhcp', 'laptop-7'], ['mac', '00:50:56:aa:aa:aa']);
-      return { desktop: network.at('desktop-9.contoso.example', '005056AAAAAA') };
+      knownAs(host, ['dhcp', 'laptop-7'], ['mac', '00:50:56:aa:aa:02']);
+      return { desktop: network.at('desktop-9.contoso.example', '005056AAAA02') };
     },
     chosen: unlessConfirmed('desktop'),
     says: ['desktop-9.contoso.example in Defender', 'laptop-7 (dhcp)', 'isolation.match "confirmed"'],
@@ -354,8 +354,8 @@ const scenarios: Scenario[] = [
     name: 'a host named by its address, with a MAC address in common',
     arrange(host, network) {
       host.name = `IP-${network.ip}`;
-      knownAs(host, ['mac', '00:50:56:aa:aa:aa']);
-      return { laptop: network.at('laptop-7.contoso.example', '005056AAAAAA') };
+      knownAs(host, ['mac', '00:50:56:aa:aa:03']);
+      return { laptop: network.at('laptop-7.contoso.example', '005056AAAA03') };
     },
     chosen: always('laptop'),
   },

@@ -2,16 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { MachineStore, SimMachine } from './machines.ts';
 import type { Settings } from './settings.ts';
 
-const threeDays = 3 * 86_400_000;
+const day = 86_400_000;
+const threeDays = 3 * day;
 
 /** A machine action as Defender keeps it. */
 export interface SimAction {
   readonly id: string;
   type: string;
+  /** A word of Defender's documentation, or any other: such an action stays as it is until `advanceAction`. */
   status: string;
   machineId: string;
   computerDnsName: string | null;
-  requestor: string;
+  /** Null: nobody's, as those that Defender makes by itself. */
+  requestor: string | null;
   requestorComment: string;
   requestSource: 'PublicApi' | 'Portal';
   scope: string | null;
@@ -53,7 +56,7 @@ export interface ActionStore {
   /** An isolation or release asked for through the API. `open` is the open action of that kind that stood in its way. */
   readonly request: (request: ActionRequest) => { action: SimAction } | { open: SimAction };
   readonly cancel: (action: SimAction, by: string, comment: string) => void;
-  /** Lets time pass: actions that are due are carried out, pending ones of three days time out. */
+  /** Lets time pass: isolations end by themselves, actions that are due are carried out, pending ones of three days time out. */
   readonly tick: () => void;
 }
 
@@ -112,10 +115,13 @@ export function createActionStore(
     return added;
   }
 
-  function carryOut({ machineId, type }: SimAction): void {
+  function carryOut({ machineId, type, createdAt }: SimAction): void {
     const target = machines.get(machineId);
-    if (target && type === 'Isolate') target.isolated = true;
-    if (target && type === 'Unisolate') target.isolated = false;
+    if (target && type === 'Isolate') {
+      const days = settings.isolationEndsAfterDays;
+      Object.assign(target, { isolated: true, liftsAt: days === 0 ? undefined : createdAt + days * day });
+    }
+    if (target && type === 'Unisolate') Object.assign(target, { isolated: false, liftsAt: undefined });
   }
 
   function advanceAction(id: string, status: string): void {
@@ -139,7 +145,26 @@ export function createActionStore(
     }
   }
 
+  /** Isolations whose days are over end, which Defender may record as a release of nobody's. */
+  function lift(): void {
+    for (const target of machines.values()) {
+      const { liftsAt } = target;
+      if (liftsAt === undefined || clock.now() < liftsAt) continue;
+      Object.assign(target, { isolated: false, liftsAt: undefined });
+      if (settings.liftRecord === 'none') continue;
+      addAction({
+        machineId: target.id,
+        type: 'Unisolate',
+        createdAt: liftsAt,
+        requestor: null,
+        requestorComment: '',
+        overrides: settings.liftRecord === 'null comment' ? { requestorComment: null } : {},
+      });
+    }
+  }
+
   function tick(): void {
+    lift();
     if (settings.actionDelayMs > 0) {
       settle((candidate) => clock.now() - candidate.createdAt >= settings.actionDelayMs);
     }

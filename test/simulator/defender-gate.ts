@@ -13,6 +13,14 @@ export function refuse(
   return { status, headers, body: { error: { code, message, target: randomUUID() } } };
 }
 
+/** How Defender says that a token lacks a role; both sentences have been seen. */
+const missing = {
+  permissions: (needed: readonly string[]) =>
+    `The application does not have any of the required application permissions (${needed.join(', ')}) to access the resource.`,
+  roles: (needed: readonly string[], has: readonly string[]) =>
+    `Missing application roles. API required roles: ${needed.join(',')}, application roles: ${has.join(',')}.`,
+};
+
 /** What the login service knows that Defender needs. */
 export interface TokenAuthority {
   /** Address of the signing keys. */
@@ -85,12 +93,13 @@ export function createGate(
   return (call, needed, handler) => async (request) => {
     const roles = await rolesOf(request.headers['authorization']);
     if (!roles) return unauthorized;
+    const { account } = settings;
+    if (account === 'inactive') return refuse(401, 'Unauthorized', 'Account mode is inactive');
+    if (account === 'unprovisioned') return refuse(403, 'Forbidden', 'Account is not provisioned');
     const over = overQuota(call);
     if (over) return over;
     if (!needed.some((role) => roles.includes(role))) {
-      const list = needed.join(', ');
-      const message = `The application does not have any of the required application permissions (${list}) to access the resource.`;
-      return refuse(403, 'Forbidden', message);
+      return refuse(403, 'Forbidden', missing[settings.missingRole](needed, roles));
     }
     return handler(request);
   };

@@ -11,6 +11,12 @@ import type { World } from './world.ts';
 const linux = /ubuntu|linux|debian|centos|suse|fedora|oracle|rocky|alma/i;
 const phones = /^(ios|android)$/i;
 
+// The documentation shows the refusal in a picture only: the code is likely, the sentence is what it quotes.
+const disallowed = {
+  code: refuse(403, 'DisallowedOperation', 'The requested operation is disallowed.'),
+  sentence: refuse(400, 'BadRequest', "The operation isn't allowed on the device"),
+};
+
 interface Isolation {
   isolate: Handler;
   release: Handler;
@@ -28,7 +34,19 @@ export function createIsolation(world: World, settings: Settings, clock: { now()
   /** The machine an action is asked for: its record, or what is left of it and still takes actions. */
   function target(id: string): SimMachine | undefined {
     const machine = world.machines.get(id);
-    return machine && (!machine.vanished || machine.acceptsActions) ? machine : undefined;
+    if (!machine || clock.now() < machine.missingUntil) return undefined;
+    return !machine.vanished || machine.acceptsActions ? machine : undefined;
+  }
+
+  /** Why Defender does not take the request for this machine, or undefined. */
+  function refusalOf(machine: SimMachine, type: 'Isolate' | 'Unisolate'): Answer | undefined {
+    const { refusal, restricted } = machine;
+    if (refusal) return refuse(refusal.status, refusal.code, refusal.message);
+    if (type === 'Isolate' && restricted) return disallowed[restricted];
+    if (type === 'Unisolate' && settings.releaseOfFree === 'refuse' && !machine.isolated) {
+      return refuse(400, 'BadRequest', `Machine ${machine.id} is not isolated`);
+    }
+    return undefined;
   }
 
   function ask(
@@ -37,6 +55,8 @@ export function createIsolation(world: World, settings: Settings, clock: { now()
     comment: string,
     scope: string | null,
   ): Answer {
+    const refusal = refusalOf(machine, type);
+    if (refusal) return refusal;
     const asked = world.request({ machineId: machine.id, type, comment, scope, requestor: settings.appId });
     if ('action' in asked) return entity(201, asked.action);
     return settings.duplicateAction === 'earlier'

@@ -106,7 +106,7 @@ export function createDefender(
   function getMachine(request: SimRequest): Answer {
     const [, key = ''] = request.params;
     const machine = find(key);
-    if (!machine) return noMachine(key);
+    if (!machine || clock.now() < machine.missingUntil) return noMachine(key);
     return {
       status: 200,
       body: { '@odata.context': `${context}Machines/$entity`, ...machineRecord(machine) },
@@ -143,7 +143,10 @@ export function createDefender(
       .sort((one, other) => other.createdAt - one.createdAt)
       .map((action) => actionRecord(action));
     const allowed = { filter: actionColumns, orderBy: ['creationDateTimeUtc', 'lastUpdateDateTimeUtc'] };
-    return pageOf(request, 'MachineActions', rows, allowed, settings.actionPageSize);
+    const ids = settings.machineFilterIgnored ? [...world.machines.keys()] : [];
+    return pageOf(request, 'MachineActions', rows, allowed, settings.actionPageSize, (row, filter) =>
+      [row, ...ids.map((machineId) => ({ ...row, machineId }))].some((candidate) => filter(candidate)),
+    );
   }
 
   const isolation = createIsolation(world, settings, clock);
@@ -188,13 +191,16 @@ export function createDefender(
   });
 }
 
-/** One page of a list, as its options want it. */
+type Row = Record<string, unknown>;
+
+/** One page of a list, as its options want it; `fits` judges a row by the filter. */
 function pageOf(
   request: SimRequest,
   kind: string,
-  rows: Record<string, unknown>[],
+  rows: Row[],
   allowed: Parameters<typeof readListOptions>[1],
   pageSize: number,
+  fits: (row: Row, filter: (row: Row) => boolean) => boolean = (row, filter) => filter(row),
 ): Answer {
   let options;
   try {
@@ -203,7 +209,7 @@ function pageOf(
     if (error instanceof ODataError) return refuse(400, 'ODataError', error.message);
     throw error;
   }
-  const found = rows.filter((row) => options.filter(row));
+  const found = rows.filter((row) => fits(row, options.filter));
   const { orderBy } = options;
   if (orderBy) {
     const sign = orderBy.descending ? -1 : 1;

@@ -90,7 +90,13 @@ export function searchDocument(
   groups: ReadonlyMap<string, SimGroup>,
   text: (note: string) => string,
 ): Record<string, unknown> {
-  return { ...common(host, groups, text), ldap: null, _doc_modified_ts: indexTime(host), ...host.overrides };
+  return {
+    ...common(host, groups, text),
+    ldap: null,
+    _doc_modified_ts: indexTime(host),
+    ...oddities(host),
+    ...host.overrides,
+  };
 }
 
 /** A host as `/hosts/{id}` shows it: no index time, the newest ten notes, what other consoles know of it. */
@@ -114,7 +120,16 @@ export function hostDocument(
     edrs: [],
     account_access_history: [],
     service_access_history: [],
+    ...oddities(host),
     ...host.overrides,
+  };
+}
+
+function oddities({ id, tags, odd }: SimHost): Record<string, unknown> {
+  return {
+    ...(odd.includes('quoted id') && { id: String(id) }),
+    ...(odd.includes('null tag') && { tags: [null, ...tags] }),
+    ...(odd.includes('no tags') && { tags: undefined }),
   };
 }
 

@@ -1,4 +1,13 @@
 import {
+  invalidParameters,
+  methodNotAllowed,
+  noRight,
+  notFound,
+  notFoundPage,
+  noTagged,
+  page,
+} from './detect-answers.ts';
+import {
   brainUrl,
   groupDocument,
   hostDocument,
@@ -6,6 +15,7 @@ import {
   noteDocument,
   searchDocument,
 } from './detect-documents.ts';
+import { escapeHtml, isIds, isTexts, numberOf, only } from './detect-values.ts';
 import { cutTag, type SimHost, type SimNote } from './hosts.ts';
 import { isObject, parseJson, type JsonObject } from './json.ts';
 import { compileQuery, LuceneError } from './lucene.ts';
@@ -29,7 +39,7 @@ export function createDetect(world: World, settings: Settings): (method: string,
       }
       const writes = request.entry.method !== 'GET';
       if (settings.detectRights === 'none' || (settings.detectRights === 'read-only' && writes)) {
-        return { status: 403, body: { details: 'You do not have permission to perform this action.' } };
+        return { status: 403, body: noRight };
       }
       const unknown = Object.keys(request.entry.query).filter((name) => !parameters.includes(name));
       if (unknown.length > 0) return invalidParameters(unknown);
@@ -65,9 +75,18 @@ export function createDetect(world: World, settings: Settings): (method: string,
     if (order !== undefined) {
       found.sort((one, other) => (String(one.fields[order]) < String(other.fields[order]) ? -1 : 1));
     }
-    return paged(entry, found, ({ host }) =>
+    const whole = paged(entry, found, ({ host }) =>
       only(searchDocument(host, world.groups, text), entry.query['field']),
     );
+    return found.length > 0 && settings.shortSearches > 0 ? shortened(whole) : whole;
+  }
+
+  /** The last page of a list without its last row, once less from now on; any other page as it is. */
+  function shortened(whole: Answer): Answer {
+    const { body } = whole;
+    if (!isObject(body) || body['next'] !== null || !Array.isArray(body['results'])) return whole;
+    settings.shortSearches -= 1;
+    return { ...whole, body: { ...body, results: body['results'].slice(0, -1) } };
   }
 
   function paged<T>(entry: SimRequest['entry'], items: readonly T[], show: (item: T) => unknown): Answer {
@@ -110,12 +129,18 @@ export function createDetect(world: World, settings: Settings): (method: string,
     return { status: 200, body: { status: 'success', tag_id: host.id, tags: host.tags } };
   }
 
-  function bulk(change: (tags: readonly string[], tag: string) => string[]): Handler {
+  function bulk(
+    change: (tags: readonly string[], tag: string) => string[],
+    refused: () => string[],
+  ): Handler {
     return (request) => {
       if (!settings.bulkTagging) return methodNotAllowed(request);
       const { objectIds, tag, ...rest } = bodyOf(request);
       if (!isIds(objectIds) || typeof tag !== 'string' || tag === '' || Object.keys(rest).length > 0) {
         return { status: 400, body: { status: 'failure', message: 'Invalid request' } };
+      }
+      if (refused().includes(tag)) {
+        return { status: 400, body: { status: 'failure', message: 'Invalid tag', invalid_tags: [tag] } };
       }
       const hosts = objectIds.flatMap((id) => world.hosts.get(id) ?? []);
       if (hosts.length < objectIds.length) return noTagged;
@@ -136,6 +161,8 @@ export function createDetect(world: World, settings: Settings): (method: string,
       return { status: 400, body: { note: ['This field is required.'] } };
     if (Object.keys(rest).length > 0) return { status: 400, body: { non_field_errors: ['Unknown field.'] } };
     if (Array.from(words).length > 8000) return page(413, 'Request Entity Too Large');
+    if (note?.refuses === 413) return page(413, 'Request Entity Too Large');
+    if (note?.refuses === 403) return { status: 403, body: noRight };
     return { status: 200, body: noteDocument(world.putNote(host, words, note), text, '.106375') };
   }
 
@@ -197,8 +224,24 @@ export function createDetect(world: World, settings: Settings): (method: string,
       'tags-replace',
       guarded([], ofHost(noTagged, replaceTags)),
     ),
-    route('POST', '/tagging/host', 'tag-add', guarded([], bulk(withTag))),
-    route('DELETE', '/tagging/host', 'tag-remove', guarded([], bulk(withoutTag))),
+    route(
+      'POST',
+      '/tagging/host',
+      'tag-add',
+      guarded(
+        [],
+        bulk(withTag, () => settings.refusedTags),
+      ),
+    ),
+    route(
+      'DELETE',
+      '/tagging/host',
+      'tag-remove',
+      guarded(
+        [],
+        bulk(withoutTag, () => []),
+      ),
+    ),
     route('GET', String.raw`/hosts/(\d+)/notes`, 'notes', guarded([], ofHost(notFound, listNotes))),
     route(
       'POST',
@@ -244,56 +287,4 @@ function versionOf(request: SimRequest): string {
 function bodyOf(request: SimRequest): JsonObject {
   const body = parseJson(request.text);
   return isObject(body) ? body : {};
-}
-
-function methodNotAllowed(request: SimRequest): Answer {
-  return { status: 405, body: { detail: `Method "${request.entry.method}" not allowed.` } };
-}
-
-function invalidParameters(names: readonly string[]): Answer {
-  return {
-    status: 400,
-    body: { details: `The following query parameter(s) are invalid: ${names.join(', ')}.` },
-  };
-}
-
-function page(status: number, title: string): Answer {
-  const body = `<html>\r\n<head><title>${status} ${title}</title></head>\r\n<body><center><h1>${status} ${title}</h1></center></body>\r\n</html>`;
-  return { status, headers: { 'content-type': 'text/html; charset=utf-8' }, body };
-}
-
-const notFoundPage = page(404, 'Not Found');
-const notFound: Answer = { status: 404, body: { detail: 'Not found.' } };
-const noTagged: Answer = {
-  status: 404,
-  body: { status: 'failure', message: 'Could not find requested object' },
-};
-
-/** The fields asked for by a comma list, or all. */
-function only(document: JsonObject, names: string | undefined): JsonObject {
-  const wanted = names?.split(',');
-  return wanted
-    ? Object.fromEntries(Object.entries(document).filter(([name]) => wanted.includes(name)))
-    : document;
-}
-
-function numberOf(text: string): number | undefined {
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '');
-}
-
-function isIds(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length > 0 && value.every((item) => Number.isSafeInteger(item));
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#x27;');
 }

@@ -9,6 +9,8 @@ export interface SimNote {
   /** Milliseconds UTC. */
   createdAt: number;
   modifiedAt: number | null;
+  /** What a change of this note is answered: 403 for another user's, 413 for one that takes no more. */
+  refuses: 403 | 413 | undefined;
 }
 
 export interface SimArtifact {
@@ -44,6 +46,8 @@ export interface SimHost {
   groups: string[];
   tags: string[];
   notes: SimNote[];
+  /** What is odd about its documents in Detect's lists and on its page. */
+  odd: ('null tag' | 'quoted id' | 'no tags')[];
   /** Laid over every document of the host; an undefined value takes the field away. */
   overrides: Record<string, unknown>;
 }
@@ -97,6 +101,7 @@ export function createHostStore(
       modified_by: null,
       createdAt: clock.now(),
       modifiedAt: null,
+      refuses: undefined,
     };
     owner.notes.push(note);
     return note;
@@ -146,6 +151,7 @@ export function createHostStore(
         host_artifact_set: [],
         groups: [],
         tags: [],
+        odd: [],
         overrides: {},
         ...structuredClone(rest),
         notes: [],
@@ -187,7 +193,8 @@ export function createHostStore(
     },
     putNote(owner, text, note) {
       if (!note) {
-        if (isOwnNote(text) && owner.notes.some((other) => isOwnNote(other.note))) {
+        const isTaken = owner.notes.some((other) => isOwnNote(other.note) && !other.refuses);
+        if (isOwnNote(text) && isTaken) {
           report(`host ${owner.id}: a second note of the program's own`);
         }
         return newNote(owner, text, 'api_atp');

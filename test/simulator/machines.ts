@@ -25,8 +25,16 @@ export interface SimMachine {
   overrides: Record<string, unknown>;
   /** Offline machines carry out nothing. */
   online: boolean;
-  /** Cut off the network now: what no read of the API tells. */
+  /** Cut off the network now: what no read of the API tells. False from `liftsAt` on, by itself. */
   isolated: boolean;
+  /** When Defender lifts the isolation by itself, milliseconds UTC; undefined: never. */
+  liftsAt: number | undefined;
+  /** Onboarded in restricted mode: an isolation is refused, by 403 `DisallowedOperation` or by a sentence with 400. */
+  restricted: false | 'code' | 'sentence';
+  /** Until then (milliseconds UTC) the machine is not found by its id, neither read nor asked for an action, though it exists. */
+  missingUntil: number;
+  /** What an isolation and a release of this machine are answered, in place of being carried out. */
+  refusal: { status: number; code: string; message: string } | undefined;
   /** An isolation of this machine is harm, to be reported. */
   protected: boolean;
   /** The record is gone (404); its actions can still be read. */
@@ -83,6 +91,8 @@ export function createMachineStore(clock: { now(): number }): MachineStore {
       const n = machines.size + 1;
       const address = `10.${200 + ((n >> 16) & 31)}.${(n >> 8) & 255}.${n & 255}`;
       const lastIpAddress = fields.lastIpAddress === undefined ? address : fields.lastIpAddress;
+      const { isolated = false, ...record } = fields;
+      let cutOff = isolated;
       const mac = `005056${n.toString(16).padStart(6, '0')}`.toUpperCase();
       const added: SimMachine = {
         id: createHash('sha1').update(`machine ${n}`).digest('hex'),
@@ -102,14 +112,25 @@ export function createMachineStore(clock: { now(): number }): MachineStore {
         machineTags: [],
         overrides: {},
         online: true,
-        isolated: false,
+        // Nobody tells a test that holds a machine that days have passed.
+        get isolated() {
+          return cutOff && !(this.liftsAt !== undefined && clock.now() >= this.liftsAt);
+        },
+        set isolated(value) {
+          cutOff = value;
+        },
+        liftsAt: undefined,
+        restricted: false,
+        missingUntil: -Infinity,
+        refusal: undefined,
         protected: false,
         vanished: false,
         acceptsActions: false,
         addresses: lastIpAddress === null ? [] : [{ ip: lastIpAddress, from: -Infinity, to: Infinity }],
-        ...structuredClone(fields),
         lastIpAddress,
       };
+      // Assigned, not spread: a spread would make a plain value of `isolated`.
+      Object.assign(added, structuredClone(record), { lastIpAddress });
       machines.set(added.id, added);
       return added;
     },

@@ -8,6 +8,18 @@ export interface Settings {
   indexLagMs: number;
   /** How long after its creation a machine action is missing from Defender's reads. */
   actionIndexLagMs: number;
+  /** Days after whose creation Defender lifts an isolation that Succeeded; 0: never. Holds for what is carried out from then on. */
+  isolationEndsAfterDays: number;
+  /** What Defender records of such a lift: nothing, or an `Unisolate` without a requestor, its comment null or empty. */
+  liftRecord: 'none' | 'null comment' | 'empty comment';
+  /** What a release meets while the machine is not isolated, which is not documented: a 201 like any other, or a 400. */
+  releaseOfFree: 'accept' | 'refuse';
+  /** Defender's list of machine actions shows other machines' actions too, as if `machineId` were not in its filter. */
+  machineFilterIgnored: boolean;
+  /** State of the tenant's licence: `inactive` is a 401, `unprovisioned` a 403, to every call with a valid token. */
+  account: 'active' | 'inactive' | 'unprovisioned';
+  /** Which of Defender's two sentences tells that a token lacks a role. */
+  missingRole: 'permissions' | 'roles';
   /** How long an action of an online machine stays open; 0: until `settleActions()`. */
   actionDelayMs: number;
   /** The most machine actions on one page. */
@@ -37,6 +49,10 @@ export interface Settings {
   detectRights: 'full' | 'read-only' | 'none';
   /** False: the brain has no bulk tagging calls (405). */
   bulkTagging: boolean;
+  /** How many more searches that find anything lack the last host of their own `count`. */
+  shortSearches: number;
+  /** Tags that Detect refuses to add (400). */
+  refusedTags: string[];
   /** The body of a successful bulk tagging call, which nobody has recorded. */
   bulkAnswer: 'json' | 'empty';
   /** Detect hands out note texts HTML-escaped, as its older versions do. */
@@ -52,6 +68,12 @@ const defaults: Settings = {
   pageSize: undefined,
   indexLagMs: 0,
   actionIndexLagMs: 0,
+  isolationEndsAfterDays: 7,
+  liftRecord: 'none',
+  releaseOfFree: 'accept',
+  machineFilterIgnored: false,
+  account: 'active',
+  missingRole: 'permissions',
   actionDelayMs: 0,
   actionPageSize: 10_000,
   machinePageSize: 10_000,
@@ -69,6 +91,8 @@ const defaults: Settings = {
   detectToken: '5f0c1d2e3a4b59687766554433221100ffeeddcc',
   detectRights: 'full',
   bulkTagging: true,
+  shortSearches: 0,
+  refusedTags: [],
   bulkAnswer: 'json',
   htmlEscapeNotes: false,
   duplicateAction: 'refuse',

@@ -40,17 +40,16 @@ export function allowedExits(played: {
 
   // Refused credentials are told; of Defender's, one more token is fetched first.
   if (fault === '401') return isDefender && !lasts ? [untouched] : [77];
-  // Whoever answers a search with nothing readable is not taken for Detect.
+  const isUnreadable = fault === 'empty-200' || fault === 'truncated';
+  // Whoever answers a search with nothing readable, over and over, is not taken for Detect.
   if (call === 'search') {
-    const isUnreadable = fault === 'empty-200' || (fault === 'truncated' && lasts);
-    if (isUnreadable) return [78];
-    return lasts ? [69] : [untouched];
+    if (!lasts) return [untouched];
+    return isUnreadable ? [78] : [69];
   }
-  if (call === 'token') return lasts || fault === 'empty-200' ? [1, 69] : [untouched];
+  if (call === 'token') return lasts ? [1, 69] : [untouched];
   if (writes.includes(call) && afterwards.includes(fault)) return lasts ? [untouched, 1] : [untouched];
-  if (lasts) return [1];
-  // An empty answer is one that cannot be read, and no passing trouble.
-  if (fault === 'empty-200') return [1];
+  // A service that fails for the only host that needed it is given up.
+  if (lasts) return isUnreadable ? [1] : [1, 69];
   if (madeOnce.includes(call)) return fault === '429' ? [untouched] : [1];
   return [untouched];
 }

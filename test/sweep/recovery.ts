@@ -26,6 +26,7 @@ async function runUntil(
     const wrong = differences(expected, stateOf(rig.simulator, scene.twins));
     if (wrong.length === 0) return [];
     if (run === mostRuns) return wrong.map((line) => `${when}: ${line}`);
+    rig.outwait();
   }
 }
 
@@ -44,6 +45,7 @@ export async function finishAfter(
     if (code === 70) return [`a bug in a later run:\n${stderr}`];
     wrong = differences(expected.state, stateOf(rig.simulator, scene.twins));
     if (wrong.length === 0) break;
+    rig.outwait();
   }
   return [...wrong, ...harmDone(rig), ...strayWrites(rig, scene, expected.writes)];
 }

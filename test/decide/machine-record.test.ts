@@ -6,21 +6,14 @@ import {
   kindOf,
   newestFirst,
   openAction,
-  reachesBackTo,
   releaseShown,
-  unclearAction,
   updatedAt,
   updatedRecord,
-} from '../../src/decide/record.ts';
-import { buildAction, hour, minute, noon } from './samples.ts';
+} from '../../src/decide/machine-state.ts';
+import { buildAction, buildIsolation, buildRelease, day, hour, minute, noon } from './samples.ts';
 
-function isolate(fields: Partial<MachineAction> = {}): MachineAction {
-  return buildAction({ id: 'isolation', ...fields });
-}
-
-function release(fields: Partial<MachineAction> = {}): MachineAction {
-  return buildAction({ id: 'release', type: 'Unisolate', ...fields });
-}
+const isolate = buildIsolation;
+const release = buildRelease;
 
 it.each([
   ['Isolate', 'isolate'],
@@ -117,8 +110,8 @@ describe('the isolation in force', () => {
       undefined,
     ],
   ])('%s', (_, record, id) => {
-    expect(isolationInForce(record)?.id).toBe(id);
-    expect(isolationInForce([...record].reverse())?.id).toBe(id);
+    expect(isolationInForce(record, 7 * day, noon + hour)?.id).toBe(id);
+    expect(isolationInForce([...record].reverse(), 7 * day, noon + hour)?.id).toBe(id);
   });
 });
 
@@ -134,82 +127,6 @@ it('finds the newest open action of a kind', () => {
   expect(openAction(record, 'release')?.id).toBe('other');
   expect(openAction(record.slice(2, 3), 'isolate')).toBeUndefined();
   expect(openAction([], 'release')).toBeUndefined();
-});
-
-describe('an action in a state that Defender does not document', () => {
-  it.each<[string, MachineAction[], string | undefined]>([
-    ['is unclear', [isolate({ status: 'Queued' })], 'isolation'],
-    ['is unclear without any word', [release({ status: '' })], 'release'],
-    [
-      'is unclear when nothing Succeeded after it',
-      [release({ createdAt: noon - 1 }), isolate({ status: 'Queued' })],
-      'isolation',
-    ],
-    [
-      'is unclear when something Succeeded in the same instant',
-      [release(), isolate({ status: 'Queued' })],
-      'isolation',
-    ],
-    [
-      'is past when a later one Succeeded',
-      [release({ createdAt: noon + 1 }), isolate({ status: 'Queued' })],
-      undefined,
-    ],
-    ['is nothing of ours on another type', [buildAction({ type: 'Offboard', status: 'Queued' })], undefined],
-    [
-      'is none of the six documented ones',
-      ['Pending', 'InProgress', 'Succeeded', 'Failed', 'TimeOut', 'Cancelled'].map((status) =>
-        isolate({ status }),
-      ),
-      undefined,
-    ],
-  ])('%s', (_, record, id) => {
-    expect(unclearAction(record)?.id).toBe(id);
-  });
-});
-
-describe('a record reaches back to a minute', () => {
-  it.each<[string, MachineAction[], boolean]>([
-    ['that it knows nothing of', [], false],
-    ['in which an isolation was created', [isolate({ createdAt: noon })], true],
-    ['in whose last second one was created', [release({ createdAt: noon + minute - 1 })], true],
-    ['after which one was created', [release({ createdAt: noon + hour })], true],
-    ['before which one was created', [isolate({ createdAt: noon - 1, updatedAt: noon - 1 })], false],
-    ['in which one was changed', [isolate({ createdAt: noon - hour, updatedAt: noon + minute - 1 })], false],
-    ['after which one was changed', [isolate({ createdAt: noon - hour, updatedAt: noon + minute })], true],
-    ['of another kind of action', [buildAction({ type: 'Offboard', createdAt: noon + hour })], false],
-    [
-      'in whose last second an isolation was created that Failed',
-      [isolate({ createdAt: noon + minute - 1, status: 'Failed' })],
-      true,
-    ],
-    [
-      'after which an isolation was created that Failed',
-      [isolate({ createdAt: noon + minute, status: 'Failed' })],
-      false,
-    ],
-    ['in which a release was created that Failed', [release({ createdAt: noon, status: 'Failed' })], false],
-    ...['Failed', 'TimeOut', 'Cancelled', 'Pending', 'InProgress'].map(
-      (status): [string, MachineAction[], boolean] => [
-        `after which a release was created that is ${status}`,
-        [release({ createdAt: noon + hour, status })],
-        false,
-      ],
-    ),
-    [
-      'after which an older isolation Failed',
-      [isolate({ createdAt: noon - hour, updatedAt: noon + hour, status: 'Failed' })],
-      false,
-    ],
-    [
-      'after which one release Failed and another Succeeded',
-      [release({ createdAt: noon + hour, status: 'Failed' }), release({ createdAt: noon + 2 * hour })],
-      true,
-    ],
-    ['without a time', [isolate({ createdAt: undefined, updatedAt: undefined })], false],
-  ])('%s', (_, record, reaches) => {
-    expect(reachesBackTo(record, noon)).toBe(reaches);
-  });
 });
 
 describe('the release that a record shows of a host held since noon', () => {
@@ -294,7 +211,7 @@ it('never shows a release while an isolation is in force or open, whatever the r
 
       if (shown === undefined) return;
       expect(shown).toMatchObject({ type: 'Unisolate', status: 'Succeeded' });
-      expect(isolationInForce(record)).toBeUndefined();
+      expect(isolationInForce(record, 7 * day, noon + hour)).toBeUndefined();
       expect(openAction(record, 'isolate')).toBeUndefined();
     }),
   );

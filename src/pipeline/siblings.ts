@@ -1,0 +1,104 @@
+import type { MachineAction } from '../atp/schema.ts';
+import { caseOf, type Case } from '../decide/case.ts';
+import { releasedByOthers } from '../decide/events.ts';
+import { releaseShown } from '../decide/machine-state.ts';
+import type { Rules } from '../decide/plan.ts';
+import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
+import { buildTagQueries } from '../detect/query.ts';
+import type { Host } from '../detect/schema.ts';
+import { AppError } from '../errors.ts';
+import type { RunContext } from './context.ts';
+import { needsMachine } from './look.ts';
+import { readNews } from './resolve.ts';
+import type { Resolvers } from './resolvers.ts';
+import { asksOf, listHosts } from './select.ts';
+
+/**
+ * Finds the other hosts of machines of which this run learns that they are released: their tags are put right in the same
+ * run, by one search. A host that was selected, or that has a trigger of its own, is left to that.
+ * @param asking hosts that were looked at
+ * @param others hosts that may wait for an action
+ */
+export async function findSiblings(
+  asking: readonly Case[],
+  others: readonly Case[],
+  resolvers: Resolvers,
+  rules: Rules,
+  run: RunContext,
+): Promise<Case[]> {
+  const followers = others.filter(({ reasons, ended }) => !ended && reasons.includes('pending'));
+  const followed = await Promise.all(followers.map((one) => followedBy(one, resolvers, run)));
+  const released = releasedMachines([...asking, ...followed], run.now());
+  if (released.size === 0) return [];
+  try {
+    // A host whose context is young enough is selected and would not be looked at.
+    const looked = others.filter((one) => one.reasons.includes('pending') || needsMachine(one, run));
+    const known = new Set([...asking, ...looked].map(({ host }) => host.id));
+    const siblings: Case[] = [];
+    for (const query of buildTagQueries([...released.keys()].map((id) => `id: ${id}`))) {
+      const { hosts } = await listHosts(query, run);
+      for (const host of hosts.values())
+        if (!known.has(host.id)) siblings.push(...siblingOf(host, released, rules, run));
+    }
+    return siblings;
+  } catch (error) {
+    if (run.stop.aborted || !(error instanceof AppError)) throw error;
+    run.log.warn({ reason: error.message }, 'the other hosts of released machines could not be looked for');
+    return [];
+  }
+}
+
+/** The host with what the one list of actions tells of it; nobody is kept from anything where that cannot be read. */
+async function followedBy(one: Case, resolvers: Resolvers, run: RunContext): Promise<Case> {
+  try {
+    return await readNews(one, resolvers.forEnrichment(one, undefined));
+  } catch (error) {
+    if (run.stop.aborted || !(error instanceof AppError)) throw error;
+    return one;
+  }
+}
+
+/** Machines of which the news of a host, or what its request is met by, is a release that Succeeded. */
+function releasedMachines(cases: readonly Case[], now: number): Map<string, MachineAction> {
+  const released = new Map<string, MachineAction>();
+  for (const { news, plan, record, tags } of cases) {
+    const adopted =
+      plan?.kind === 'go' && plan.decision.kind === 'adopt' ? plan.decision.action.id : undefined;
+    const told = news.filter(({ action }) => action?.type === 'release' && action.status === 'Succeeded');
+    const ids = [...told.map(({ action }) => action?.id), adopted];
+    for (const action of 'record' in record ? record.record : []) {
+      const isRelease =
+        action.type === 'Unisolate' && action.status === 'Succeeded' && ids.includes(action.id);
+      if (isRelease) released.set(action.machineId, action);
+    }
+    // The action of a merged record stays under its old id, and hosts may name the heir.
+    const [action] = [...released.values()].filter(({ id }) => ids.includes(id));
+    if (action) for (const id of readTags(tags, now).ids) released.set(id, action);
+  }
+  return released;
+}
+
+function siblingOf(
+  host: Host,
+  released: ReadonlyMap<string, MachineAction>,
+  { brain, endsAfterMs }: Rules,
+  run: RunContext,
+): Case[] {
+  const now = run.now();
+  const tags = readTags(host.tags, now);
+  const release = tags.ids.length === 1 ? released.get(tags.ids[0] ?? '') : undefined;
+  const isOver =
+    release && isHeld(tags) && !isUnfinished(tags) && releaseShown([release], tags.times.isolate[0]);
+  if (!isOver || asksOf(host.tags, run.triggers).length > 0) return [];
+  const telling = { owner: { brain, hostId: host.id }, endsAfterMs, now };
+  return [
+    {
+      ...caseOf(host, ['pending'], []),
+      found: { kind: 'gone', machineId: release.machineId },
+      record: { record: [release] },
+      machineIds: tags.ids,
+      held: 'by id',
+      news: [releasedByOthers(release, telling)],
+    },
+  ];
+}
