@@ -12,7 +12,7 @@ import { buildReport, type HostOutcome, type Report } from './pipeline/report.ts
 import { resolveAll } from './pipeline/requests.ts';
 import { createResolvers } from './pipeline/resolvers.ts';
 import { selectHosts, type Selection } from './pipeline/select.ts';
-import { findSiblings } from './pipeline/siblings.ts';
+import { findSiblings, heldBack } from './pipeline/siblings.ts';
 import { waitForActions } from './pipeline/wait.ts';
 
 /** From so many hosts on, a run is careful with memory. */
@@ -50,11 +50,22 @@ export async function run(
     const targets = planTargets(groupByMachine(resolved), rules, context.now());
     const planned = targets.flatMap((target) => target.cases);
     const siblings = await findSiblings(planned, others, resolvers, rules, context);
-    const left = others.filter(({ host }) => !siblings.some((sibling) => sibling.host.id === host.id));
 
     // First the other hosts of released machines: a killed run is to find them again through the host that led to them.
-    outcomes = await putSiblingsRight(siblings, rules, context);
-    outcomes = outcomes.concat(await applyTargets(targets, rules, context));
+    outcomes = await putSiblingsRight(siblings.cases, rules, context);
+    const now = context.now();
+    const ready = targets.map((target) => ({
+      ...target,
+      cases: heldBack(target.cases, siblings, outcomes, now),
+    }));
+    const isSibling = ({ host }: Case) => siblings.cases.some((sibling) => sibling.host.id === host.id);
+    const left = heldBack(
+      others.filter((one) => !isSibling(one)),
+      siblings,
+      outcomes,
+      now,
+    );
+    outcomes = outcomes.concat(await applyTargets(ready, rules, context));
     // Acting may have ended what others wait for.
     const later = targets.length > 0 ? createResolvers(cases, rules, context) : resolvers;
     outcomes = outcomes.concat(await enrichAndFollow(left, later, rules, context));

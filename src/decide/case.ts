@@ -30,6 +30,8 @@ export interface Case {
   readonly reasons: readonly Reason[];
   /** Its tags as last read. */
   readonly tags: readonly string[];
+  /** When its tags were read, right before acting; milliseconds of the clock. */
+  readonly readAt?: number | undefined;
   /** What its block and unblock tags ask for. */
   readonly asks: readonly RequestKind[];
   /** Machine tags and facts are to be written, not only the outcome of an action. */
@@ -51,6 +53,8 @@ export interface Case {
   /** What earlier runs could not write to the note. */
   readonly owed?: { readonly facts: readonly string[]; readonly entries: readonly NoteEntry[] } | undefined;
   readonly alerts?: readonly Alert[] | 'unknown' | undefined;
+  /** The one of its requests that the plan is about. */
+  readonly request?: RequestKind | undefined;
   readonly plan?: Plan | undefined;
   /** Why nothing more is done about the host. */
   readonly ended?: Consequence | undefined;

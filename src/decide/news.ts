@@ -1,6 +1,6 @@
 import type { MachineAction } from '../atp/schema.ts';
 import { untoldAction } from './answer.ts';
-import { isOwnAction } from './comment.ts';
+import { isOwnAction, readComment } from './comment.ts';
 import { unchanged, type Consequence } from './consequences.ts';
 import { actionUnknown, followed, lapsed, releasedByOthers, takenUp, type Telling } from './events.ts';
 import { kinds } from './kinds.ts';
@@ -14,7 +14,15 @@ import {
   releaseShown,
   type MachineRecord,
 } from './machine-state.ts';
-import { isEndStatus, isHeld, isUnfinished, minuteOf, type Status, type TagState } from './tags.ts';
+import {
+  isEndStatus,
+  isHeld,
+  isUnfinished,
+  minuteOf,
+  triggersAmong,
+  type Status,
+  type TagState,
+} from './tags.ts';
 
 /** How late Defender may list an action. */
 const lagMs = 3_600_000;
@@ -40,10 +48,16 @@ export interface Listed {
   machineIds: readonly string[];
   /** It is the machine's own record; a list of many machines may not reach back far enough. */
   isWhole: boolean;
+  /** The host's tags: while the trigger that asked for an action is among them, its request tells how the action ended. */
+  carried: readonly string[];
 }
 
 /** Reads the news for one host. */
-export function newsOf(tags: TagState, { record, machineIds, isWhole }: Listed, telling: Telling): News {
+export function newsOf(
+  tags: TagState,
+  { record, machineIds, isWhole, carried }: Listed,
+  telling: Telling,
+): News {
   const { owner, endsAfterMs, now } = telling;
   const ofMachine = record.filter(({ machineId }) => machineIds.includes(machineId));
   const untold = untoldAction(ofMachine, { owner, tags, endsAfterMs, now });
@@ -53,7 +67,8 @@ export function newsOf(tags: TagState, { record, machineIds, isWhole }: Listed, 
   for (const status of tags.statuses) {
     if (isEndStatus(status.status)) continue;
     const action = followedAction(record, machineIds, status, tags, telling);
-    if (action) events.push(followed(status.kind, status.status, action, telling));
+    if (action && isLeftToRequest(action, carried, telling)) events.push(leftToRequest(action));
+    else if (action) events.push(followed(status.kind, status.status, action, telling));
     else if (isListedLater(status, tags, now)) events.push(notListedYet(status));
     else if (!isWhole) isUnclear = true;
     else events.push(putRight(status, ofMachine, untold, telling));
@@ -74,6 +89,16 @@ export function newsOf(tags: TagState, { record, machineIds, isWhole }: Listed, 
     holds: untold !== undefined || events.some(({ event }) => event === 'taken up'),
     isUnclear,
   };
+}
+
+/** An end that the tags told would leave the trigger without its answer: it would ask again. */
+function isLeftToRequest(action: MachineAction, carried: readonly string[], { owner }: Telling): boolean {
+  const trigger = isOwnAction(action, owner) ? readComment(action.requestorComment)?.trigger : undefined;
+  return trigger !== undefined && isEndStatus(action.status) && triggersAmong(carried, [trigger]).length > 0;
+}
+
+function leftToRequest({ id }: MachineAction): Consequence {
+  return unchanged(`the end of action ${id} is left to its request, whose trigger tag is still on the host`);
 }
 
 /** Tells whether a followed action has come to its end, so that a release after it can be told. */

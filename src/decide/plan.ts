@@ -75,7 +75,10 @@ export function judge(request: RequestKind, one: Case, rules: Rules, now: number
   const { record } = one.record;
   const judged = judgedOf(one, rules, now);
   const decision = decideFor(request, one, record, judged);
-  if (answeredBy(request, record, judged)) return { kind: 'go', decision, verdicts: [] };
+  const isAnswered = answeredBy(request, record, judged) !== undefined;
+  // A refusal would be the end of what an earlier call may have begun.
+  const isUnanswered = judged.told.unanswered !== undefined && decision.kind === 'wait';
+  if (isAnswered || isUnanswered) return { kind: 'go', decision, verdicts: [] };
 
   const unsure = tooUnsure(request, one, rules);
   if (unsure !== undefined) return refuse(unsure);
@@ -168,7 +171,7 @@ export function planTargets(targets: readonly Target[], rules: Rules, now: numbe
   const planned = targets.map((target) => {
     const judged = target.cases.map((one) => {
       const [kind] = one.asks;
-      return kind === undefined ? one : { ...one, plan: judge(kind, one, rules, now) };
+      return kind === undefined ? one : { ...one, request: kind, plan: judge(kind, one, rules, now) };
     });
     return { ...target, cases: withConflicts(target.machineId, judged) };
   });

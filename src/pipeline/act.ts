@@ -49,7 +49,7 @@ export async function act(one: Case, rules: Rules, run: RunContext): Promise<Act
 }
 
 async function actOn({ one, hand, ...rest }: Acted, rules: Rules, run: RunContext): Promise<Acted> {
-  const kind = one.plan ? one.asks[0] : undefined;
+  const kind = one.plan && one.request;
   // A tag that still says isolated would hold the host for the machine whose id: comes now.
   if (one.enriches && one.found && !isNamed(one)) await putRight(one, newsToSay(one), hand, run);
   await writeContext(one, kind, hand, run);
@@ -83,7 +83,8 @@ async function writeContext(
   const before = hand.tags();
   const refusedTags = await hand.change({ machine: machineTagsFor(one, before, run) });
   if (!mayIsolate(kind, one.plan)) return;
-  const again = hand.tags() === before ? await hand.putAgain(before.filter(isIdTag)) : [];
+  // Somebody may have taken it off since it was read; and whoever may not write learns it now.
+  const again = await hand.putAgain(before.filter((tag) => isIdTag(tag) && hand.tags().includes(tag)));
   const lost = [...refusedTags, ...again].find(({ tag }) => isIdTag(tag));
   if (lost) throw lost.error;
 }
@@ -98,7 +99,8 @@ function machineTagsFor(one: Case, tags: readonly string[], run: RunContext): st
   const machine = contextTags(found, held === 'by address', isActing);
   // An action stays under the id of the record that it was asked for, also when that is merged: until it has ended, only
   // that id finds it.
-  const isAwaited = held === 'by id' && isUnfinished(readTags(tags, run.now()));
+  const isOpen = isUnfinished(readTags(tags, run.now())) || one.witnesses.unanswered !== undefined;
+  const isAwaited = held === 'by id' && isOpen;
   if (!machine || !isAwaited) return machine;
   return [...machine.filter((tag) => !isIdTag(tag)), ...tags.filter(isIdTag)];
 }

@@ -86,7 +86,8 @@ async function readAfresh(one: Case, rules: Rules, run: RunContext): Promise<Cas
     const host = mustRead ? await run.detect.getHost(id) : one.host;
     const tags = await run.detect.getTags(id);
     if (!tags || !host) throw new HostGoneError(id);
-    return withPlan(one, { ...one, host, tags, asks: asksLeft(one, tags, run) }, rules, run);
+    const fresh = { ...one, host, tags, readAt: run.clock.now(), asks: asksLeft(one, tags, run) };
+    return withPlan(one, fresh, rules, run);
   } catch (error) {
     return { ...one, ended: endOf(one, error, run) };
   }
@@ -100,7 +101,11 @@ function asksLeft({ asks }: Case, tags: readonly string[], run: RunContext): Cas
 
 function withPlan(before: Case, fresh: Case, rules: Rules, run: RunContext): Case {
   const kind = before.asks.find((asked) => fresh.asks.includes(asked));
-  if (kind !== undefined) return { ...fresh, plan: judgeAgain(kind, before, fresh, rules, run.now()) };
+  if (kind !== undefined) {
+    const planned = { ...fresh, request: kind, plan: judgeAgain(kind, before, fresh, rules, run.now()) };
+    // Its own tags may have become a conflict; those of the other hosts are judged with all of them.
+    return withConflicts(undefined, [planned])[0] ?? planned;
+  }
   const enriches = fresh.enriches && isWanted(fresh, run);
   const isIdle = !enriches && fresh.news.every(({ event }) => event === 'unchanged') && !fresh.owed;
   const ended = isIdle ? unchanged('its trigger tag was removed before the run acted') : undefined;

@@ -1,5 +1,6 @@
 import type { Case } from '../decide/case.ts';
 import { unchanged } from '../decide/consequences.ts';
+import { releaseShown } from '../decide/machine-state.ts';
 import type { Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
 import { act } from './act.ts';
@@ -8,7 +9,8 @@ import { enrichAndFollow } from './enrich.ts';
 import { endOf, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import { createResolvers } from './resolvers.ts';
-import { findSiblings } from './siblings.ts';
+import { asksOf } from './select.ts';
+import { findSiblings, heldBack } from './siblings.ts';
 import { tell } from './tell.ts';
 import { HostGoneError } from './writer.ts';
 
@@ -20,8 +22,9 @@ export async function followHosts(
 ): Promise<HostOutcome[]> {
   const resolvers = createResolvers(cases, rules, run);
   const siblings = await findSiblings([], cases, resolvers, rules, run);
-  const putRight = await putSiblingsRight(siblings, rules, run);
-  return [...putRight, ...(await enrichAndFollow(cases, resolvers, rules, run))];
+  const putRight = await putSiblingsRight(siblings.cases, rules, run);
+  const left = heldBack(cases, siblings, putRight, run.now());
+  return [...putRight, ...(await enrichAndFollow(left, resolvers, rules, run))];
 }
 
 /** Puts the tags of hosts right whose machine was released through another host. */
@@ -45,7 +48,11 @@ async function readAfresh(one: Case, run: RunContext): Promise<Case> {
     if (!tags) throw new HostGoneError(one.host.id);
     const state = readTags(tags, run.now());
     const isStill = isHeld(state) && !isUnfinished(state) && state.ids.join() === one.machineIds.join();
-    return { ...one, tags, ended: isStill ? undefined : unchanged('its tags were put right already') };
+    const record = 'record' in one.record ? one.record.record : [];
+    const isLater = releaseShown(record, state.times.isolate[0]) === undefined;
+    const isAsked = asksOf(tags, run.triggers).length > 0;
+    const isLeft = !isStill || isLater || isAsked;
+    return { ...one, tags, ended: isLeft ? unchanged('its tags tell of something else by now') : undefined };
   } catch (error) {
     return { ...one, ended: endOf(one, error, run) };
   }

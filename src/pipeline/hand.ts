@@ -82,6 +82,7 @@ export function createHand({ host, tags }: Case, run: RunContext): Hand {
       return apply({ add, remove: [...remove, ...triggers] });
     },
     async putAgain(again) {
+      if (again.length === 0) return [];
       begin();
       return await writer.changeTags(host.id, { add: again, remove: [] });
     },

@@ -23,7 +23,8 @@ export async function lookForAction(one: Case, resolvers: Resolvers, run: RunCon
     const asks = asksOf(tags, run.triggers).filter((kind) => one.asks.includes(kind));
     const enriches = asks.length > 0 || isWanted({ ...one, tags }, run);
     const read = { ...one, host, tags, asks, enriches };
-    return await resolve(read, resolvers.forAction(read));
+    const resolver = asks.length > 0 ? resolvers.forAction(read) : resolvers.forEnrichment(read, undefined);
+    return await resolve(read, resolver);
   } catch (error) {
     const { detail, exitCode } = endOf(one, error, run);
     const tags = readTags(one.tags, run.now());
@@ -81,6 +82,9 @@ export async function lookForEnrichment(
   }
 }
 
+/** Its request is about the machine that its tags hold it to: nothing is put right before. */
+const hasNewTrigger = 'a block or unblock tag came while the run worked; the next run meets it';
+
 async function readTagsOf(one: Case, wants: boolean, run: RunContext): Promise<Case> {
   const tags = await run.detect.getTags(one.host.id);
   if (!tags) throw new HostGoneError(one.host.id);
@@ -88,6 +92,7 @@ async function readTagsOf(one: Case, wants: boolean, run: RunContext): Promise<C
   const enriches = hasTrigger || (wants && one.reasons.includes('tc'));
   const follows = one.reasons.includes('pending') && isPending(tags, run.settings.endsAfterMs, run.now());
   const isIdle = !enriches && !follows && !one.owed;
+  if (asksOf(tags, run.triggers).length > 0) return { ...one, tags, ended: unchanged(hasNewTrigger) };
   // The owner took the tag away while the search index still showed it.
   return {
     ...one,

@@ -180,11 +180,12 @@ function entriesOf(
   events: readonly Consequence[],
   { settings }: RunContext,
 ): NoteEntry[] {
+  const lines = [...(owed?.entries ?? []), ...events.flatMap(({ entry }) => entry ?? [])];
+  const entries = lines.reduce<NoteEntry[]>((all, line) => putEntry(all, line), [...noted]);
   const actions = 'record' in record ? record.record : [];
-  const synced = syncEntries(
-    noted,
+  // The record is what the run knew last, also of an action that it took up and cancelled.
+  return syncEntries(
+    entries,
     actions.map((action) => noteActionOf(action, settings)),
   );
-  const lines = [...(owed?.entries ?? []), ...events.flatMap(({ entry }) => entry ?? [])];
-  return lines.reduce<NoteEntry[]>((entries, line) => putEntry(entries, line), synced);
 }

@@ -11,6 +11,7 @@ import { machineIdOf } from '../decide/resolution.ts';
 import { readTags } from '../decide/tags.ts';
 import type { RunContext } from './context.ts';
 import { readRecordOf } from './look-up.ts';
+import { asksOf } from './select.ts';
 import type { Posted } from './writer.ts';
 
 /** A request that is about to be met. */
@@ -49,10 +50,23 @@ export async function perform(act: Act, planned: Decision, run: RunContext): Pro
     one: { ...one, record: { record }, witnesses: { ...one.witnesses, unanswered } },
   };
   const again = decideAgain(now, record, run);
+  const withdrawn = await withdrawnSince(now, run);
+  if (withdrawn !== undefined) return { met: deferred(withdrawn), record: { record } };
   const isNew = again.kind === 'cancel' || (again.kind === 'post' && planned.kind !== 'post');
   if (isNew)
     return { met: deferred('the state of the machine changed while the run worked'), record: { record } };
   return await carryOut(now, again, run);
+}
+
+/** Waiting for a quota can take minutes, in which the owner of a tag changes his mind. */
+const tagsHoldMs = 5_000;
+
+/** Why the request is not to be met any more, where reading and writing took so long that the tags may have changed. */
+async function withdrawnSince({ kind, one }: Act, run: RunContext): Promise<string | undefined> {
+  if (run.clock.now() - (one.readAt ?? 0) <= tagsHoldMs) return undefined;
+  const asks = asksOf((await run.detect.getTags(one.host.id)) ?? [], run.triggers);
+  if (asks.length === 1 && asks[0] === kind) return undefined;
+  return 'its block and unblock tags changed while the run worked; the next run sees to them';
 }
 
 function callerOf({ host }: Case) {

@@ -1,4 +1,5 @@
-import { answeredBy, cancelledFor, decide, isCancellationTold } from '../decide/answer.ts';
+import type { MachineAction } from '../atp/schema.ts';
+import { answeredBy, cancelledFor, decide, isCancellationTold, untoldAction } from '../decide/answer.ts';
 import type { Case, RecordRead, Witnesses } from '../decide/case.ts';
 import { kinds } from '../decide/kinds.ts';
 import { updatedRecord } from '../decide/machine-state.ts';
@@ -41,7 +42,7 @@ export async function resolve(one: Case, resolver: Resolver): Promise<Case> {
   const isHeldNow = isHeld(tags);
   const [request] = one.asks;
   if (request === undefined && !one.enriches) return await readNews(one, resolver);
-  const id = isHeldNow && tags.ids.length > 1 ? await heldId(tags, resolver) : onlyId(tags);
+  const id = await idOf(one, tags, resolver);
   if (id === undefined) {
     const isFollowed = request === undefined && isHeldNow;
     const events = isFollowed ? (await readNamed([], one, tags, resolver)).news.events : [];
@@ -54,11 +55,8 @@ export async function resolve(one: Case, resolver: Resolver): Promise<Case> {
 /** What Defender records of the machine that a host's tags name, without looking for any. */
 export async function readNews(one: Case, resolver: Resolver): Promise<Case> {
   const tags = readTags(one.tags, resolver.now);
-  return withNews(one, await readNamed(tags.ids, one, tags, resolver));
-}
-
-function onlyId({ ids }: TagState): string | undefined {
-  return ids.length === 1 ? ids[0] : undefined;
+  const id = await idOf(one, tags, resolver);
+  return withNews(one, await readNamed(id === undefined ? [] : [id], one, tags, resolver));
 }
 
 /** A host with one `id:` tag that is held, or asks for something: of that machine first, of the address second. */
@@ -79,20 +77,28 @@ async function resolveNamed(one: Case, id: string, tags: TagState, resolver: Res
 }
 
 /**
- * Which of several `id:` tags a held host is held for: a run that was killed while it replaced the one by the other leaves
- * both. It is the one whose record has the isolation of the host's newest `Manual block:`; none, where that is not one.
+ * Which of several `id:` tags the host is held for: a run that was killed while it replaced the one by the other leaves
+ * both. It is the one whose machine has the isolation of the host's newest `Manual block:`, or an action of this host that
+ * no tag tells of, or a call without an answer; none, where that is not one.
  */
-async function heldId(tags: TagState, { readRecord }: Resolver): Promise<string | undefined> {
-  const read = await readRecord(tags.ids);
-  if ('unreadable' in read) {
-    const message = `which of its id: tags the host is held for could not be read (${read.unreadable})`;
-    throw new AppError(message, 'unreadable', ExitCode.incomplete);
+async function idOf(one: Case, tags: TagState, resolver: Resolver): Promise<string | undefined> {
+  if (tags.ids.length <= 1) return tags.ids[0];
+  const { rules, now } = resolver;
+  const owner = { brain: rules.brain, hostId: one.host.id };
+  const found: string[] = [];
+  for (const id of tags.ids) {
+    const read = await (isHeld(tags) ? resolver.readRecord([id]) : resolver.readMoved(id));
+    if ('unreadable' in read) {
+      const message = `which of its id: tags the host is held for could not be read (${read.unreadable})`;
+      throw new AppError(message, 'unreadable', ExitCode.incomplete);
+    }
+    const record = read.record.filter(({ machineId }) => machineId === id);
+    const isOfBlock = ({ type, createdAt }: MachineAction) =>
+      type === kinds.isolate.type && createdAt !== undefined && minuteOf(createdAt) === tags.times.isolate[0];
+    const { unanswered } = await resolver.witnessesOf(one.host.id, [id]);
+    const untold = untoldAction(record, { owner, tags, endsAfterMs: rules.endsAfterMs, now });
+    if (unanswered || untold || (isHeld(tags) && record.some(isOfBlock))) found.push(id);
   }
-  const ofBlock = read.record.filter(
-    ({ type, createdAt }) =>
-      type === kinds.isolate.type && createdAt !== undefined && minuteOf(createdAt) === tags.times.isolate[0],
-  );
-  const found = tags.ids.filter((id) => ofBlock.some(({ machineId }) => machineId === id));
   return found.length === 1 ? found[0] : undefined;
 }
 
@@ -121,7 +127,7 @@ function newsIn(
   if ('unreadable' in record) return { events: [], endsHold: false, holds: false, isUnclear: false };
   const owner = { brain: rules.brain, hostId: one.host.id };
   const telling = { owner, endsAfterMs: rules.endsAfterMs, now };
-  return newsOf(tags, { record: record.record, machineIds, isWhole }, telling);
+  return newsOf(tags, { record: record.record, machineIds, isWhole, carried: one.tags }, telling);
 }
 
 function withNews(one: Case, { machineIds, record, news }: Named): Case {
@@ -213,5 +219,9 @@ export function newsAgain(one: Case, rules: Rules, now: number): Case {
   if (held !== 'by id' || 'unreadable' in record) return one;
   const owner = { brain: rules.brain, hostId: one.host.id };
   const telling = { owner, endsAfterMs: rules.endsAfterMs, now };
-  return { ...one, news: newsOf(tags, { record: record.record, machineIds, isWhole: true }, telling).events };
+  return {
+    ...one,
+    news: newsOf(tags, { record: record.record, machineIds, isWhole: true, carried: one.tags }, telling)
+      .events,
+  };
 }

@@ -145,10 +145,15 @@ async function owedHosts(selected: ReadonlyMap<number, Case>, run: RunContext): 
   for (const hostId of run.journal.owed().keys()) {
     if (selected.has(hostId)) continue;
     const host = await run.detect.getHost(hostId);
-    if (host) cases.push({ ...caseFor(host, run), reasons: ['pending'] });
+    if (host) cases.push(pendingCase(host, run));
     else await run.journal.paid(hostId);
   }
   return cases;
+}
+
+function pendingCase(host: Host, run: RunContext): Case {
+  const one = caseFor(host, run);
+  return { ...one, reasons: reasons.filter((each) => each === 'pending' || one.reasons.includes(each)) };
 }
 
 /** A host of which only the id is known. Which flag listed it, its document does not tell. */

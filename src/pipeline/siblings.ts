@@ -1,7 +1,8 @@
 import type { MachineAction } from '../atp/schema.ts';
 import { caseOf, type Case } from '../decide/case.ts';
+import { deferred } from '../decide/consequences.ts';
 import { releasedByOthers } from '../decide/events.ts';
-import { releaseShown } from '../decide/machine-state.ts';
+import { lastSucceeded, releaseShown } from '../decide/machine-state.ts';
 import type { Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
 import { buildTagQueries } from '../detect/query.ts';
@@ -9,9 +10,40 @@ import type { Host } from '../detect/schema.ts';
 import { AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { needsMachine } from './look.ts';
+import type { HostOutcome } from './report.ts';
 import { readNews } from './resolve.ts';
 import type { Resolvers } from './resolvers.ts';
 import { asksOf, listHosts } from './select.ts';
+
+/** Machines of which this run learns that they are released, and their other hosts. */
+export interface Siblings {
+  released: ReadonlyMap<string, MachineAction>;
+  cases: readonly Case[];
+  /** The search for them did not fail. */
+  isComplete: boolean;
+}
+
+/**
+ * The hosts that must not tell of a release yet: where their siblings could not be put right, the next run is to find those
+ * again through them.
+ */
+export function heldBack(
+  leaders: readonly Case[],
+  { released, cases, isComplete }: Siblings,
+  outcomes: readonly HostOutcome[],
+  now: number,
+): Case[] {
+  const failing = outcomes.filter(({ report }) => ['failed', 'deferred'].includes(report.result));
+  const ids = cases
+    .filter(({ host }) => failing.some(({ report }) => report.id === host.id))
+    .flatMap(({ machineIds }) => machineIds);
+  const reason = 'other hosts of its released machine could not be put right; the next run does it';
+  return leaders.map((one) => {
+    const machines = [...one.machineIds, ...readTags(one.tags, now).ids];
+    const isBack = machines.some((id) => ids.includes(id) || (!isComplete && released.has(id)));
+    return isBack && !one.ended ? { ...one, ended: deferred(reason) } : one;
+  });
+}
 
 /**
  * Finds the other hosts of machines of which this run learns that they are released: their tags are put right in the same
@@ -25,11 +57,12 @@ export async function findSiblings(
   resolvers: Resolvers,
   rules: Rules,
   run: RunContext,
-): Promise<Case[]> {
-  const followers = others.filter(({ reasons, ended }) => !ended && reasons.includes('pending'));
+): Promise<Siblings> {
+  const followers = others.filter((one) => !one.ended && mayLearnOfRelease(one, run));
   const followed = await Promise.all(followers.map((one) => followedBy(one, resolvers, run)));
   const released = releasedMachines([...asking, ...followed], run.now());
-  if (released.size === 0) return [];
+  const found = { released, cases: [], isComplete: true };
+  if (released.size === 0) return found;
   try {
     // A host whose context is young enough is selected and would not be looked at.
     const looked = others.filter((one) => one.reasons.includes('pending') || needsMachine(one, run));
@@ -40,12 +73,18 @@ export async function findSiblings(
       for (const host of hosts.values())
         if (!known.has(host.id)) siblings.push(...siblingOf(host, released, rules, run));
     }
-    return siblings;
+    return { ...found, cases: siblings };
   } catch (error) {
     if (run.stop.aborted || !(error instanceof AppError)) throw error;
     run.log.warn({ reason: error.message }, 'the other hosts of released machines could not be looked for');
-    return [];
+    return { ...found, isComplete: false };
   }
+}
+
+/** Tells whether the run reads what Defender records of the host's machine. */
+function mayLearnOfRelease(one: Case, run: RunContext): boolean {
+  const isEnriched = needsMachine(one, run) && isHeld(readTags(one.tags, run.now()));
+  return one.reasons.includes('pending') || isEnriched;
 }
 
 /** The host with what the one list of actions tells of it; nobody is kept from anything where that cannot be read. */
@@ -62,10 +101,10 @@ async function followedBy(one: Case, resolvers: Resolvers, run: RunContext): Pro
 function releasedMachines(cases: readonly Case[], now: number): Map<string, MachineAction> {
   const released = new Map<string, MachineAction>();
   for (const { news, plan, record, tags } of cases) {
-    const adopted =
-      plan?.kind === 'go' && plan.decision.kind === 'adopt' ? plan.decision.action.id : undefined;
+    // A request reads the whole record of its machine, whatever the host's own tags say.
+    const last = plan && 'record' in record ? lastSucceeded(record.record)?.id : undefined;
     const told = news.filter(({ action }) => action?.type === 'release' && action.status === 'Succeeded');
-    const ids = [...told.map(({ action }) => action?.id), adopted];
+    const ids = [...told.map(({ action }) => action?.id), last];
     for (const action of 'record' in record ? record.record : []) {
       const isRelease =
         action.type === 'Unisolate' && action.status === 'Succeeded' && ids.includes(action.id);

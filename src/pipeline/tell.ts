@@ -75,7 +75,9 @@ async function commit(
     );
 
   const id = one.found && machineIdOf(one.found);
-  if (isMet && isKept && id !== undefined) await run.journal.answered(id);
+  // A refusal of this run is no answer to a call of an earlier one.
+  const isAnswer = isMet && met.accepted !== undefined && met.event !== 'nothing in force';
+  if (isAnswer && isKept && id !== undefined) await run.journal.answered(id);
   const gone = [...(isMet && isKept ? acted.triggers : []), ...(isEnriched && isWhole ? enrichTriggers : [])];
   await hand.change({}, [...new Set(gone)]);
   if (isEnriched && isWhole) hand.say(...enriched(one, hand, run));
@@ -119,10 +121,10 @@ async function settleNote(
   met: Consequence | undefined,
   run: RunContext,
 ): Promise<void> {
-  const { host, owed } = one;
+  const { host } = one;
   const { journal } = run;
   if (postponed === undefined) {
-    if (owed) await journal.paid(host.id);
+    await journal.paid(host.id);
     return;
   }
   const entries = events

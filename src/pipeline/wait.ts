@@ -6,7 +6,7 @@ import { ApiError, ExitCode } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { followHosts } from './follow.ts';
 import type { HostOutcome } from './report.ts';
-import { caseFor } from './select.ts';
+import { asksOf, caseFor } from './select.ts';
 
 /** Defender's record shows a new action after some seconds; its peers ask every five. */
 const askEveryMs = 5_000;
@@ -45,7 +45,8 @@ async function followOnce(
 ): Promise<{ deleted: HostOutcome[]; later: HostOutcome[] }> {
   try {
     const reads = await Promise.all(open.map((outcome) => readHost(outcome, run)));
-    const cases = reads.flatMap((read) => ('host' in read ? [read] : []));
+    // A trigger that could not be taken off is answered by that action: its end is told by the run that takes it off.
+    const cases = reads.flatMap((read) => ('host' in read && !hasTrigger(read, run) ? [read] : []));
     const deleted = reads.flatMap((read) => ('report' in read ? [read] : []));
     const unlimited = { ...run, deadline: Number.POSITIVE_INFINITY };
     return { deleted, later: await followHosts(cases, rules, unlimited) };
@@ -55,6 +56,10 @@ async function followOnce(
     run.log.debug({ reason: error.message }, 'the machine actions could not be followed this time');
     return { deleted: [], later: [] };
   }
+}
+
+function hasTrigger({ host }: Case, { triggers }: RunContext): boolean {
+  return asksOf(host.tags, triggers).length > 0;
 }
 
 /** The host as it is now; that it was deleted meanwhile is told, and its action followed no further. */

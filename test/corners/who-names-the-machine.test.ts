@@ -218,3 +218,45 @@ describe('a block of a host whose id: tag is stale goes to the machine at its ad
     },
   );
 });
+
+describe('a run that was killed right after its POST', () => {
+  it('leaves a host whose id: tag stays also when the index still shows the trigger', async ({ start }) => {
+    const stage = await start();
+    const { world } = stage.simulator;
+    const { host, machine } = world.addPair({ tags: ['VIP', 'block', 'host_context'] });
+    await runKilled(stage, line, isPost);
+    world.settleActions();
+    moveTo(stage, 20);
+    world.indexFreeze(host.id);
+    world.untagHost(host.id, 'block');
+    const other = addElsewhere(stage);
+    moveHost(stage, host, other);
+
+    await stage.run(lineWithTag);
+
+    expect(ownTags(host, machine)).toEqual([
+      'Manual block:2026-11-24 12:00',
+      'id: PC',
+      'isolation: Succeeded',
+    ]);
+    expect(posts(stage)).toEqual([`isolate ${machine.id}`]);
+  });
+
+  it('leaves a host whose id: tag stays while Defender does not list the action yet', async ({ start }) => {
+    const stage = await start({ actionIndexLagMs: 600_000 });
+    const { world } = stage.simulator;
+    const { host, machine } = world.addPair({ tags: ['VIP', 'block', 'host_context'] });
+    await runKilled(stage, line, isPost);
+    world.untagHost(host.id, 'block');
+    const other = addElsewhere(stage);
+    moveHost(stage, host, other);
+    moveTo(stage, 5);
+
+    const outcome = await stage.run(lineWithTag);
+
+    expect(ownTags(host, machine)).toEqual(['id: PC']);
+    expect(told(outcome, host).result).toBe('deferred');
+    expect(host.tags).toContain('host_context');
+    expect(posts(stage)).toEqual([`isolate ${machine.id}`]);
+  });
+});

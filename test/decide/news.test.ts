@@ -22,7 +22,7 @@ const mine = { requestorComment: ownComment };
 
 function newsAt(tags: string[], record: MachineAction[], now: number, isWhole = true) {
   const telling = { owner, endsAfterMs: 7 * day, now };
-  return newsOf(buildTags(tags, now), { record, machineIds: [machineId], isWhole }, telling);
+  return newsOf(buildTags(tags, now), { record, machineIds: [machineId], isWhole, carried: [] }, telling);
 }
 
 describe("Defender's record tells of a host", () => {

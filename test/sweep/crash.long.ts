@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
 import { crashPoints, sweepCrashes } from './crash.ts';
 import { allScenes } from './scenes/all.ts';
+import { smallScene } from './scenes/small.ts';
 import { playUndisturbed, type Outcome } from './undisturbed.ts';
 
 const outcomes: readonly (Outcome | undefined)[] = [undefined, 'Succeeded', 'Failed'];
 
-it.each(allScenes)(
+it.each([smallScene, ...allScenes])(
   '$name: whichever request of a run it is killed at, the next runs finish its work',
   async (scene) => {
     const undisturbed = await playUndisturbed(scene);
