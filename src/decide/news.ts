@@ -77,7 +77,8 @@ export function newsOf(
   const isMoot = events.some(({ event }) => event === 'action unknown to Defender');
   if (untold && !isFollowed) events.push(takenUp(untold, telling));
 
-  const release = isFollowed && !isSettled(events) ? undefined : releaseOf(tags, ofMachine);
+  const shown = isFollowed && !isSettled(events) ? undefined : releaseOf(tags, ofMachine);
+  const release = shown && !isLeftToRequest(shown, carried, telling) ? shown : undefined;
   if (release && !events.some(({ action }) => action?.id === release.id))
     events.push(releasedByOthers(release, telling));
   const over = !release && !isFollowed && !untold ? overNews(tags, ofMachine, telling) : undefined;

@@ -7,7 +7,7 @@ import { newsOf, type News } from '../decide/news.ts';
 import { endsToldIn, isOwnNote, parseNote } from '../decide/note.ts';
 import { judgedOf, type Rules } from '../decide/plan.ts';
 import { machineIdOf } from '../decide/resolution.ts';
-import { isEndStatus, isHeld, minuteOf, readTags, type TagState } from '../decide/tags.ts';
+import { isEndStatus, isHeld, isUnfinished, minuteOf, readTags, type TagState } from '../decide/tags.ts';
 import { AppError, ExitCode } from '../errors.ts';
 import { findByAddress, findById, type LookUp } from './look-up.ts';
 
@@ -139,6 +139,8 @@ async function withToldEnds(one: Case, { detect, now, rules }: Resolver): Promis
   const [request] = one.asks;
   if (request === undefined || 'unreadable' in one.record) return one;
   const judged = judgedOf(one, rules, now);
+  // A status tag that calls the action open has not told its end, whatever the note says by now.
+  if (isUnfinished(judged.tags, request)) return one;
   const answer = answeredBy(request, one.record.record, judged);
   if (!answer || !isEndStatus(answer.status)) return one;
   const notes = (await detect.listNotes(one.host.id)) ?? [];

@@ -76,7 +76,9 @@ function aboutStatus(truth: Truth): string[] {
   const { host, status, actions, named } = truth;
   const slots = host.tags.filter((tag) => /^(isolation|release): /.test(tag));
   if (slots.length > 1) return [`the host has ${slots.join(' and ')}`];
-  if (status === undefined) return [];
+  // In a conflict the end of an action waits for the request whose trigger is still on the host.
+  const isConflict = host.tags.includes('block') && host.tags.includes('unblock');
+  if (status === undefined || isConflict) return [];
   const { kind, word } = status;
   const says = `the host says ${kind}: ${word}`;
   if (isOpen({ status: word })) return [`${says}, and nothing is open`];
