@@ -25,7 +25,7 @@ export interface Siblings {
 
 /**
  * The hosts that must not tell of a release yet: where their siblings could not be put right, the next run is to find those
- * again through them.
+ * again through them. A block is held back by nobody's tags: it tells of no release.
  */
 export function heldBack(
   leaders: readonly Case[],
@@ -41,7 +41,8 @@ export function heldBack(
   return leaders.map((one) => {
     const machines = [...one.machineIds, ...readTags(one.tags, now).ids];
     const isBack = machines.some((id) => ids.includes(id) || (!isComplete && released.has(id)));
-    return isBack && !one.ended ? { ...one, ended: deferred(reason) } : one;
+    const isFree = one.ended !== undefined || one.request === 'isolate';
+    return isBack && !isFree ? { ...one, ended: deferred(reason) } : one;
   });
 }
 

@@ -215,6 +215,22 @@ describe('the other hosts of a released machine', () => {
     expect(whole.code).toBe(0);
   });
 
+  it('keep no block waiting when their tags cannot be written', async ({ start }) => {
+    const stage = await start();
+    const { world, faults } = stage.simulator;
+    const { host, machine } = world.addPair({ tags: ['block'] });
+    const twin = addTwin(stage, host, ...heldTags(machine, today('09:00')));
+    ownPast(stage, twin, machine, { type: 'Isolate', createdAt: today('09:00') });
+    past(stage, machine, { type: 'Unisolate', createdAt: today('10:00') });
+    faults.add({ match: adds('release: '), kind: '500' });
+
+    const outcome = await stage.run(line);
+
+    expect(posts(stage)).toEqual([`isolate ${machine.id}`]);
+    expect(told(outcome, host).result).toBe('isolated');
+    expect(told(outcome, twin).result).toBe('failed');
+  });
+
   it('are put right also when an enrichment learns of the release', async ({ start }) => {
     const stage = await start();
     const { host, machine } = addHeld(stage, { tags: ['host_context'] });
