@@ -2,8 +2,8 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { ExitCode, InterruptedError } from './errors.ts';
-import { parseOptions } from './options.ts';
-import { createSecrets } from './secrets.ts';
+import { parseOptions } from './command-line/options.ts';
+import { createSecrets } from './output/secrets.ts';
 
 /** How often a line of the log is offered to a pipe that is full, ten milliseconds apart; then it is lost. */
 const mostTries = 500;

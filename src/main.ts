@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { createCache } from './cache.ts';
+import { createCache } from './local/cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
-import { createClients } from './clients.ts';
+import { createClients } from './pipeline/clients.ts';
 import { createServiceClock, systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { AppError, ExitCode, LockedError, OverdueError, type Service } from './errors.ts';
@@ -11,15 +11,15 @@ import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
 import { openCallLog } from './local/call-log.ts';
 import { openJournal } from './local/journal.ts';
-import { acquireLock } from './lock.ts';
-import { createLog, escapeControls, type Log } from './log.ts';
-import type { Options } from './options.ts';
-import { loadFreshness } from './pipeline/freshness.ts';
+import { acquireLock } from './local/lock.ts';
+import { createLog, escapeControls, type Log } from './output/log.ts';
+import type { Options } from './command-line/options.ts';
+import { loadFreshness } from './local/freshness.ts';
 import { buildReport, didSomething, planText, summaryLine } from './pipeline/report.ts';
 import { createDryRunWriter, createWriter } from './pipeline/writer.ts';
-import { createNoProgress, createProgress, type Progress } from './progress.ts';
+import { createNoProgress, createProgress, type Progress } from './output/progress.ts';
 import { run, type RunResult } from './run.ts';
-import { createSecrets, type Secrets } from './secrets.ts';
+import { createSecrets, type Secrets } from './output/secrets.ts';
 
 /** The world of a process, so that tests can give it another. */
 export interface Io {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../src/clock.ts';
 import { InterruptedError } from '../src/errors.ts';
 import { main } from '../src/main.ts';
-import { parseOptions } from '../src/options.ts';
+import { parseOptions } from '../src/command-line/options.ts';
 import type { JsonObject } from './simulator/json.ts';
 import type { Entry } from './simulator/ledger.ts';
 import { createSimulator, type Simulator, type SimulatorOptions } from './simulator/simulator.ts';

@@ -1,6 +1,6 @@
 import { ApiError, MissingRightError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
-import { readMember, readReply, unreadable, utcSeconds } from '../read-reply.ts';
+import { readMember, readReply, unreadable, utcSeconds } from '../http/read-reply.ts';
 import { createAtpApi, type AtpCall, type Caller } from './api.ts';
 import {
   endless,

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { readReply, unreadable, type Call } from '../read-reply.ts';
+import { readReply, unreadable, type Call } from '../http/read-reply.ts';
 import { apiPath, type AtpApi, type AtpCall } from './api.ts';
 import { refusalOf } from './refusals.ts';
 import { Identified, ListReply } from './reply.ts';

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Credential } from '../config/credential.ts';
 import { AuthError, type ApiError } from '../errors.ts';
 

@@ -5,8 +5,8 @@ import type { Credential } from '../config/credential.ts';
 import { ApiError, ConfigError } from '../errors.ts';
 import { backoffMs } from '../http/backoff.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
-import type { Log } from '../log.ts';
-import { mapped, readReply } from '../read-reply.ts';
+import type { Log } from '../output/log.ts';
+import { mapped, readReply } from '../http/read-reply.ts';
 import { signAssertion } from './assertion.ts';
 import { isRefusedForTime, loginRefusal } from './login-hints.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { mapped, optionalList, optionalText, optionalTime } from '../read-reply.ts';
+import { mapped, optionalList, optionalText, optionalTime } from '../http/read-reply.ts';
 import type { Alert, Machine, MachineAction } from './schema.ts';
 
 /** Defender gives null, nothing, or now and then another type for what a record lacks. */

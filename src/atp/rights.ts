@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import { AuthError, MissingRightError, type ApiError } from '../errors.ts';
 
 /** Application permissions of the API WindowsDefenderATP: what each is needed for, and which others include it. */

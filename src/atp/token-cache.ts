@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { Cache } from '../cache.ts';
+import type { Cache } from '../local/cache.ts';
 import type { LoginSettings } from './login.ts';
 
 /** A token and the time it was issued and will expire at, milliseconds UTC by this machine's clock. */

@@ -1,8 +1,8 @@
-import type { Cache } from '../cache.ts';
+import type { Cache } from '../local/cache.ts';
 import type { Clock } from '../clock.ts';
 import { AuthError, ConfigError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../output/log.ts';
 import { createLogin, type LoginSettings } from './login.ts';
 import { claimsOf, createTokenCache, type KeptToken } from './token-cache.ts';
 

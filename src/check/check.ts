@@ -1,4 +1,4 @@
-import { cacheProblem } from '../cache.ts';
+import { cacheProblem } from '../local/cache.ts';
 import type { Config } from '../config/config.ts';
 import { tellsOfReaders } from '../config/files.ts';
 import { AppError, ExitCode, serviceNames, type Service } from '../errors.ts';

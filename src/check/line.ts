@@ -1,6 +1,6 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import { type AppError, ExitCode } from '../errors.ts';
-import { escapeControls } from '../log.ts';
+import { escapeControls } from '../output/log.ts';
 
 /** One line of `--check`. */
 export interface Line {

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Findings } from './findings.ts';
 import { parseJson } from './json.ts';
 import { ConfigFile, knownKeys } from './schema.ts';

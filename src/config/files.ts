@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fileTrouble, shellWord, untrusted } from '../ownership.ts';
+import { fileTrouble, shellWord, untrusted } from '../local/ownership.ts';
 import type { Findings } from './findings.ts';
 
 /** Nothing that belongs into a configuration comes near this. */

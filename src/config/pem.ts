@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { shellWord, systemCode } from '../ownership.ts';
+import { shellWord, systemCode } from '../local/ownership.ts';
 import { decodeText, type ReadFile } from './files.ts';
 
 /** Entra ID takes assertions signed with PS256, and jose signs them with RSA keys from this size on (RFC 7518, 3.5). */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { asRead } from '../clean.ts';
+import { asRead } from '../output/clean.ts';
 import { rangeTrouble } from './ranges.ts';
 
 const inBrackets = { error: 'expected a list in brackets' };

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { ConfigError } from '../errors.ts';
-import { fileTrouble, systemCode } from '../ownership.ts';
+import { fileTrouble, systemCode } from '../local/ownership.ts';
 
 const hint =
   'Start from config.example.json, and name the file with --config or $ATP_CONFIG if it lies elsewhere.';

@@ -1,5 +1,5 @@
 import type { MachineAction } from '../atp/schema.ts';
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import { isCancelledByAtp, isCancelledFor, isOwnAction, type Owner } from './comment.ts';
 import { kinds, type RequestKind } from './kinds.ts';
 import {

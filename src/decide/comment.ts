@@ -1,5 +1,5 @@
 import type { MachineAction } from '../atp/schema.ts';
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { RequestKind } from './kinds.ts';
 
 /** What the comment of a machine action says about where it came from. */

@@ -1,5 +1,5 @@
 import type { MachineAction } from '../atp/schema.ts';
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import { isCancelledByAtp, isOwnAction, readComment, type Owner } from './comment.ts';
 import {
   consequenceOf,

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { Machine } from '../atp/schema.ts';
-import { asRead } from '../clean.ts';
+import { asRead } from '../output/clean.ts';
 import type { Host } from '../detect/schema.ts';
 import { allNames, firstLabel, fullName } from './names.ts';
 

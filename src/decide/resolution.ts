@@ -1,5 +1,5 @@
 import type { Alert, Machine } from '../atp/schema.ts';
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Evidence } from './match.ts';
 import { code, type NoteFacts } from './note.ts';
 import { machineTags, noMachineTag, severalMachinesTag } from './tags.ts';

@@ -1,5 +1,5 @@
 import { ApiError, ConfigError } from '../errors.ts';
-import { unreadable } from '../read-reply.ts';
+import { unreadable } from '../http/read-reply.ts';
 import type { DetectApi, DetectCall } from './api.ts';
 import { TaggingFailure } from './reply.ts';
 

@@ -1,6 +1,6 @@
 import { ApiError, ConfigError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
-import { readReply, unreadable } from '../read-reply.ts';
+import { readReply, unreadable } from '../http/read-reply.ts';
 import { createDetectApi, type DetectCall } from './api.ts';
 import { createBulkTags, type TagOutcome } from './bulk-tags.ts';
 import { createNoteCalls, type NoteCalls } from './notes.ts';

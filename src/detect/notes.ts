@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { ApiError } from '../errors.ts';
-import { readReply, unreadable } from '../read-reply.ts';
+import { readReply, unreadable } from '../http/read-reply.ts';
 import type { DetectApi, DetectCall } from './api.ts';
 import { Notes, WrittenNote } from './reply.ts';
 import type { Note } from './schema.ts';

@@ -1,5 +1,12 @@
 import * as z from 'zod/mini';
-import { mapped, optionalList, optionalNumber, optionalText, optionalTime, parseUtc } from '../read-reply.ts';
+import {
+  mapped,
+  optionalList,
+  optionalNumber,
+  optionalText,
+  optionalTime,
+  parseUtc,
+} from '../http/read-reply.ts';
 import type { Artifact, Host, Note } from './schema.ts';
 
 const positiveId = z.int().check(z.positive());

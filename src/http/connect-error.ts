@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 
 /** No connection came about that a request may use; nothing of the request has left this computer. */
 export class ConnectError extends Error {

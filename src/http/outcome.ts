@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { ApiErrorFields, Service } from '../errors.ts';
 import { ApiError } from '../errors.ts';
 import type { Body } from './body.ts';

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Priority } from './limiter.ts';
 
 /** A call to a service, not tied to any attempt. */

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 
 /** What the body of a refusal says, cleaned and shortened. */
 interface ServiceWords {

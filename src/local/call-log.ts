@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { Cache } from '../cache.ts';
+import type { Cache } from './cache.ts';
 
 /** Start times of calls, by quota; milliseconds UTC. */
 type Starts = Record<string, number[]>;

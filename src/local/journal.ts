@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Cache } from '../cache.ts';
+import type { Cache } from './cache.ts';
 import type { RequestKind } from '../decide/kinds.ts';
 import type { NoteEntry } from '../decide/note.ts';
 

@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Case } from '../decide/case.ts';
 import {
   conflicting,

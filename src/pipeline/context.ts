@@ -5,9 +5,9 @@ import type { MatchPolicy } from '../decide/match.ts';
 import type { DetectClient } from '../detect/client.ts';
 import type { Breaker } from '../http/breaker.ts';
 import type { Journal } from '../local/journal.ts';
-import type { Log } from '../log.ts';
-import type { Progress } from '../progress.ts';
-import type { Freshness } from './freshness.ts';
+import type { Log } from '../output/log.ts';
+import type { Progress } from '../output/progress.ts';
+import type { Freshness } from '../local/freshness.ts';
 import type { Writer } from './writer.ts';
 
 /** Which tags and scores select hosts, and for what. */

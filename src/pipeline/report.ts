@@ -1,4 +1,4 @@
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Reason } from '../decide/case.ts';
 import { results, type ReportedAction, type Result } from '../decide/consequences.ts';
 import { worstExitCode, type ExitCode, type Service } from '../errors.ts';

@@ -1,7 +1,7 @@
 import type { AtpClient, Caller, MachineActionPost } from '../atp/client.ts';
 import { refusalOf } from '../atp/refusals.ts';
 import type { MachineAction } from '../atp/schema.ts';
-import { cleanText } from '../clean.ts';
+import { cleanText } from '../output/clean.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/case.ts';
 import { isEmptyChange, type TagChange } from '../decide/tag-change.ts';

@@ -1,9 +1,9 @@
 import type { LoginSettings } from '../../src/atp/login.ts';
 import { createTokenSource, type TokenSource } from '../../src/atp/token.ts';
-import { createCache } from '../../src/cache.ts';
+import { createCache } from '../../src/local/cache.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Credential } from '../../src/config/credential.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/output/log.ts';
 import { createHastyClock } from '../http/clocks.ts';
 import { createRig } from '../http/rig.ts';
 

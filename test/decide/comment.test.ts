@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanText } from '../../src/clean.ts';
+import { cleanText } from '../../src/output/clean.ts';
 import {
   isCancelledByAtp,
   isCancelledFor,

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { Limiter, Priority } from '../../src/http/limiter.ts';
 import { createLimiter } from '../../src/http/limiter.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
-import { readReply } from '../../src/read-reply.ts';
+import { readReply } from '../../src/http/read-reply.ts';
 import { PostponedError } from '../../src/errors.ts';
 import { createHastyClock, createVirtualClock, noon } from './clocks.ts';
 import { apiErrorOf, createRig } from './rig.ts';

@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createCache } from '../../src/cache.ts';
+import { createCache } from '../../src/local/cache.ts';
 import { openJournal } from '../../src/local/journal.ts';
 import { makeTempDir } from '../temp-dir.ts';
 

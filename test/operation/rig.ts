@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../src/clock.ts';
 import { abortReason } from '../../src/http/abort.ts';
 import { main, type Io } from '../../src/main.ts';
-import { parseOptions } from '../../src/options.ts';
+import { parseOptions } from '../../src/command-line/options.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
 
 /** A clock for one run: the time as it is, but who sleeps wakes at once, and the time has moved on by as much. */

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createNoProgress, createProgress } from '../../src/progress.ts';
+import { createNoProgress, createProgress } from '../../src/output/progress.ts';
 import { it } from '../e2e/rig.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 

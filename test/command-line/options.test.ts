@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Options, parseOptions } from '../src/options.ts';
+import { type Options, parseOptions } from '../../src/command-line/options.ts';
 
 const nothing: Options = {
   tags: [],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { asRead, cleanText } from '../src/clean.ts';
+import { asRead, cleanText } from '../../src/output/clean.ts';
 
 it.each([
   ['plain words', 'plain words'],

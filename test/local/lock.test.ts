@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { LockedError } from '../src/errors.ts';
-import { acquireLock } from '../src/lock.ts';
+import { LockedError } from '../../src/errors.ts';
+import { acquireLock } from '../../src/local/lock.ts';
 
-const lockModule = new URL('../src/lock.ts', import.meta.url).href;
+const lockModule = new URL('../../src/local/lock.ts', import.meta.url).href;
 
 /** A URL that no other test and no other run of the tests has locked. */
 function freshUrl(): string {

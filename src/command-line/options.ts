@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
-import { createProgram, type Given, type OptionsOutput, type Switches } from './command.ts';
-import { couldBeOwnTag, maxTagLength, sameTag } from './decide/tags.ts';
-import { ExitCode, UsageError } from './errors.ts';
+import { createProgram, type Given, type OptionsOutput, type Switches } from './program.ts';
+import { couldBeOwnTag, maxTagLength, sameTag } from '../decide/tags.ts';
+import { ExitCode, UsageError } from '../errors.ts';
 
 /** What the command line asks for. */
 export interface Options {

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { cleanText } from './clean.ts';
-import { AppError } from './errors.ts';
+import { AppError } from '../errors.ts';
 
 export type Log = Logger;
 

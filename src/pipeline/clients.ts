@@ -1,15 +1,15 @@
-import type { AtpClient } from './atp/client.ts';
-import type { Microsoft } from './atp/microsoft.ts';
-import type { Cache } from './cache.ts';
-import type { Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
-import { createDetectClient, type DetectClient } from './detect/client.ts';
-import { ApiError, type Service } from './errors.ts';
-import type { Breaker } from './http/breaker.ts';
-import { createHttp, withRequest, type HttpClient } from './http/http.ts';
-import type { Limiter } from './http/limiter.ts';
-import type { Log } from './log.ts';
-import type { Secrets } from './secrets.ts';
+import type { AtpClient } from '../atp/client.ts';
+import type { Microsoft } from '../atp/microsoft.ts';
+import type { Cache } from '../local/cache.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { createDetectClient, type DetectClient } from '../detect/client.ts';
+import { ApiError, type Service } from '../errors.ts';
+import type { Breaker } from '../http/breaker.ts';
+import { createHttp, withRequest, type HttpClient } from '../http/http.ts';
+import type { Limiter } from '../http/limiter.ts';
+import type { Log } from '../output/log.ts';
+import type { Secrets } from '../output/secrets.ts';
 
 /** What came of a request, retries included. */
 export interface HttpOutcome {
@@ -82,7 +82,7 @@ export function createClients(
   let made: Promise<Microsoft> | undefined;
 
   async function make(): Promise<Microsoft> {
-    const { createMicrosoft } = await import('./atp/microsoft.ts');
+    const { createMicrosoft } = await import('../atp/microsoft.ts');
     return createMicrosoft({
       http: http('login', atp.loginUrl, microsoftTls),
       defender: http('atp', atp.apiUrl, { ...microsoftTls, limiter }),

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Cache } from '../cache.ts';
+import type { Cache } from './cache.ts';
 import type { Case } from '../decide/case.ts';
 import { carriesContext } from '../decide/tags.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { ApiError, type Service } from './errors.ts';
+import { ApiError, type Service } from '../errors.ts';
 
 /** The call that a reply answers, as errors name it. */
 export interface Call {

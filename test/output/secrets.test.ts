@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createSecrets } from '../src/secrets.ts';
+import { createSecrets } from '../../src/output/secrets.ts';
 
 describe('scrubbing', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { LockedError } from './errors.ts';
+import { LockedError } from '../errors.ts';
 
 /** The right to be the only run against one Detect. */
 export interface Lock {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { optionalList, optionalText, parseUtc, readReply, utcSeconds } from '../src/read-reply.ts';
-import { errorOf } from './http/rig.ts';
+import { optionalList, optionalText, parseUtc, readReply, utcSeconds } from '../../src/http/read-reply.ts';
+import { errorOf } from './rig.ts';
 
 describe('parseUtc', () => {
   it.each([

@@ -1,8 +1,8 @@
 import { chmod, chown, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cacheProblem, createCache } from '../src/cache.ts';
-import { makeTempDir } from './temp-dir.ts';
+import { cacheProblem, createCache } from '../../src/local/cache.ts';
+import { makeTempDir } from '../temp-dir.ts';
 
 const isRoot = process.getuid?.() === 0;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../src/errors.ts';
-import { createLog, type Log } from '../src/log.ts';
-import { createSecrets } from '../src/secrets.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { createLog, type Log } from '../../src/output/log.ts';
+import { createSecrets } from '../../src/output/secrets.ts';
 
 const time = Date.UTC(2026, 10, 24, 12, 5, 31, 250);
 
