@@ -54,6 +54,15 @@ function stopOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+/**
+ * Takes Node's fetch out of sight. Nobody here uses it, but axios looks for it when it is loaded, and Node.js then loads a
+ * whole second HTTP client: a tenth of the processor time of a tick that finds nothing (`npm run bench`).
+ */
+function hideFetch(): void {
+  for (const name of ['fetch', 'FormData', 'Headers', 'Request', 'Response'])
+    Reflect.deleteProperty(globalThis, name);
+}
+
 const secrets = createSecrets();
 
 /** What no part of the program has caught. Node.js would print it as it is, with the line of code and all properties. */
@@ -82,6 +91,7 @@ async function start(): Promise<ExitCode> {
   const stop = stopOnSignals();
   process.on('uncaughtException', crashAtOnce);
   process.on('unhandledRejection', crashAtOnce);
+  hideFetch();
   const { main } = await import('./main.ts');
   return await main(parsed, {
     ...io,

@@ -21,6 +21,15 @@ function section(object: JsonObject, name: string): JsonObject {
 const manifest = read('package.json');
 const lock = read('package-lock.json');
 
+/** Of a package that is there in several versions, each lies in the folder of a package that wants it. */
+function lockedVersions(name: string): unknown[] {
+  return Object.entries(section(lock, 'packages')).flatMap(([path, entry]) =>
+    isObject(entry) && (path === `node_modules/${name}` || path.endsWith(`/node_modules/${name}`))
+      ? [entry['version']]
+      : [],
+  );
+}
+
 it('who installs the command installs one package and runs nothing', () => {
   expect(manifest).not.toHaveProperty('dependencies');
   expect(manifest).not.toHaveProperty('optionalDependencies');
@@ -53,7 +62,7 @@ it('every package in the command has a licence that asks for no more than to be 
   for (const line of lines) {
     const [, name = '', version = '', licence = ''] = /^(\S+) (\S+): (.+)$/u.exec(line) ?? [];
     expect(kept).toContain(`\n${name} ${version} (${licence})\n`);
-    expect(section(section(lock, 'packages'), `node_modules/${name}`)).toMatchObject({ version });
+    expect(lockedVersions(name)).toContain(version);
   }
   for (const name of ['axios', 'commander', 'jose', 'p-limit', 'pino', 'zod']) {
     expect(lines.some((line) => line.startsWith(`${name} `))).toBe(true);
