@@ -33,6 +33,8 @@ export interface MachineAction {
   /** `Pending`, `InProgress`, `Succeeded`, `Failed`, `TimeOut`, `Cancelled`; an open set. */
   status: string;
   machineId: string;
+  /** The machine's name at that time. */
+  computerDnsName?: string | undefined;
   requestor: string | undefined;
   requestorComment: string | undefined;
   cancellationComment: string | undefined;
