@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 /** Modules that axios, pino and commander ask for, and what they get. */
 const packages = {
-  // src/http/transport.ts makes the connections, follows no redirect and goes through proxies by itself.
+  // Redirects are not followed, and src/http/proxy-agent.ts, not axios, goes through proxies.
   'follow-redirects': 'export default {};',
   'https-proxy-agent': 'export default class {}',
   'proxy-from-env': 'export function getProxyForUrl() {}',
@@ -22,7 +22,7 @@ const packages = {
 };
 
 /** Of Node's own modules, only these packages' use of them is known. */
-const builtinsOf = { 'node:child_process': 'commander', http2: 'axios' };
+const builtinsOf = { 'node:child_process': 'commander', http2: 'axios', 'https-proxy-agent': 'axios' };
 
 /** Files of axios, and what stands in their place. */
 const files = {
@@ -36,7 +36,7 @@ const files = {
 const lookups = {
   // Node.js loads its whole fetch.
   'utils.js': ["typeof G.FormData !== 'undefined' ? G.FormData : undefined", 'undefined'],
-  // A table of all options of Node.js, to find an agent with a proxy of its own; src/http/transport.ts brings its agent.
+  // A table of all options of Node.js, to find an agent with a proxy of its own; src/http/connection.ts brings its agent.
   'adapters/http.js': ['!process.allowedNodeEnvironmentFlags ||', 'true ||'],
 };
 

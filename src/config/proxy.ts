@@ -22,6 +22,7 @@ export function readProxy(
     return undefined;
   }
   const { noProxy, unknown } = parseNoProxy(http.noProxy ?? env['no_proxy'] ?? env['NO_PROXY'] ?? '');
-  for (const entry of unknown) findings.warn(`http.noProxy (or NO_PROXY): "${entry}" is no host, address or range`);
+  for (const entry of unknown)
+    findings.warn(`http.noProxy (or NO_PROXY): "${entry}" is no host, address or range`);
   return { url: new URL(verdict.url), noProxy };
 }

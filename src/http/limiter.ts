@@ -87,7 +87,7 @@ export function createLimiter(options: {
   const quotas = new Map<string | undefined, Quota>();
   let running = 0;
   let arrivals = 0;
-  let alarm: AbortController | undefined;
+  let alarm: { at: number; off: AbortController } | undefined;
 
   for (const [name, times] of Object.entries(earlier)) {
     const now = clock.now();
@@ -168,8 +168,6 @@ export function createLimiter(options: {
 
   /** Starts all who can go, in their turn, and sets the alarm for the next whom only time keeps back. */
   function serve(): void {
-    alarm?.abort();
-    alarm = undefined;
     while (running < maxConcurrent) {
       const waiting = heads();
       const now = clock.now();
@@ -183,9 +181,16 @@ export function createLimiter(options: {
   }
 
   function setAlarm(at: number): void {
+    if (alarm?.at === at) return;
+    alarm?.off.abort();
+    alarm = undefined;
     if (!Number.isFinite(at)) return;
-    alarm = new AbortController();
-    clock.sleep(at - clock.now(), alarm.signal).then(serve, onAlarmOff);
+    const off = new AbortController();
+    alarm = { at, off };
+    clock.sleep(at - clock.now(), off.signal).then(() => {
+      if (alarm?.off === off) alarm = undefined;
+      serve();
+    }, onAlarmOff);
   }
 
   function granted({ quota: name, priority, signal }: Turn): Promise<Quota> {

@@ -2,7 +2,7 @@ import type { AgentOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { HttpsProxyAgent } from 'https-proxy-agent';
-import { limitTime } from './abort.ts';
+import { limitTime, whenAborted } from './abort.ts';
 import type { Agents, Target } from './connection.ts';
 import {
   authorities,
@@ -62,11 +62,17 @@ class TunnelAgent extends HttpsProxyAgent<string> {
   /** The connection through the proxy, TLS with the target begun. */
   async #open(...[request, options, signal]: [...ConnectArguments, AbortSignal]): Promise<Socket> {
     let status: number | undefined;
+    // Once the proxy has answered, nobody hears an error of its socket any more: the signal is for the socket of TLS then.
+    const opening = new AbortController();
+    const forget = whenAborted(signal, () => {
+      opening.abort();
+    });
     request.once('proxyConnect', ({ statusCode }: { statusCode: number }) => {
       status = statusCode;
+      forget();
     });
-    // The package makes its socket from this before it waits for anything: each connection has a time limit of its own.
-    this.connectOpts = { ...this.connectOpts, signal };
+    // The package makes its socket from this before it waits for anything, so that each can have a signal of its own.
+    this.connectOpts = { ...this.connectOpts, signal: opening.signal };
     let socket: Socket;
     try {
       socket = await super.connect(request, options);

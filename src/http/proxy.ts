@@ -17,10 +17,10 @@ interface Exemption {
   includes: (host: string) => boolean;
 }
 
-/** A host or a range with its port: an address of IPv6 stands in brackets then. */
-const entryForm = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?<range>\/\d+)?(?::(?<port>\d{1,5}))?$/u;
+/** A host or a range with its port, an address of IPv6 in brackets. */
+const entryForm = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:/]*))(?<range>\/\d+)?(?::(?<port>\d{1,5}))?$/u;
 
-const nameForm = /^(?:\*?\.)?(?<name>(?:[\p{L}\p{N}_-]+\.)*[\p{L}\p{N}_-]*[\p{L}_-][\p{L}\p{N}_-]*)\.?$/u;
+const nameForm = /^(?:\*?\.)?(?<name>(?:[\p{L}\p{N}_-]+\.)*[\p{N}_-]*\p{L}[\p{L}\p{N}_-]*)\.?$/u;
 
 /**
  * Reads a list like that of `NO_PROXY`, separated by commas or blanks: `*`, a name with all below it (a leading `.` or `*.`
@@ -58,11 +58,14 @@ export function isLoopback(hostname: string): boolean {
 
 function exemptionOf(entry: string): Exemption | undefined {
   // Without brackets, an address of IPv6 can have no port.
-  const whole = entry.split(':').length > 2 && !entry.startsWith('[') ? entry.replace(/^[^/]*/u, '[$&]') : entry;
+  const whole =
+    entry.split(':').length > 2 && !entry.startsWith('[') ? entry.replace(/^[^/]*/u, '[$&]') : entry;
   const { bracketed, plain = '', range, port } = entryForm.exec(whole)?.groups ?? {};
   const host = bracketed ?? plain;
   const includes =
-    isIP(host) > 0 ? addressesOf(host, range) : range === undefined && bracketed === undefined && namesOf(host);
+    isIP(host) > 0
+      ? addressesOf(host, range)
+      : range === undefined && bracketed === undefined && namesOf(host);
   return includes ? { port: port === undefined ? undefined : Number(port), includes } : undefined;
 }
 

@@ -3,6 +3,7 @@ import { ApiError } from '../../src/errors.ts';
 import type { Attempt, HttpClient } from '../../src/http/http.ts';
 import { createHttp } from '../../src/http/http.ts';
 import { createLimiter } from '../../src/http/limiter.ts';
+import { parseNoProxy, type ProxySettings } from '../../src/http/proxy.ts';
 import { createHastyClock } from './clocks.ts';
 
 type Options = Parameters<typeof createHttp>[0];
@@ -26,6 +27,11 @@ export function createRig(
     ...rest,
   });
   return { http, attempts };
+}
+
+/** A proxy as the configuration has it. */
+export function proxyAt(url: string, noProxy = ''): ProxySettings {
+  return { url: new URL(url), noProxy: parseNoProxy(noProxy).noProxy };
 }
 
 /** The ApiError that the promise rejects with. */
