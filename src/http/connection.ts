@@ -50,24 +50,19 @@ export const idleMs = 4000;
 
 /** No connection came about that a request may use; nothing of the request has left this computer. */
 export class ConnectError extends Error {
-  /** Code or words that complete "… failed with". */
-  readonly reason: string;
   readonly hint: string | undefined;
   /** True when another attempt would fail in the same way: a certificate that is not trusted, a login refused. */
   readonly isFinal: boolean;
   /** True when the other side is there, but its certificate was not accepted. */
   readonly isUntrusted: boolean;
 
-  constructor(
-    reason: string,
-    options: { hint?: string | undefined; isFinal?: boolean; isUntrusted?: boolean } = {},
-  ) {
+  /** @param reason code or words that complete "… failed with" */
+  constructor(reason: string, { hint, isFinal = false, isUntrusted = false }: Partial<ConnectError>) {
     super(reason);
     this.name = new.target.name;
-    this.reason = reason;
-    this.hint = options.hint;
-    this.isFinal = options.isFinal ?? false;
-    this.isUntrusted = options.isUntrusted ?? false;
+    this.hint = hint;
+    this.isFinal = isFinal;
+    this.isUntrusted = isUntrusted;
   }
 }
 
@@ -179,28 +174,22 @@ function assertPinned(socket: TLSSocket, { fingerprint256 }: Trust): void {
 function tlsFailure(error: unknown, { service, url }: Target, socket: Socket): ConnectError {
   const code = errorCode(error);
   const isRefused = socket instanceof TLSSocket && Boolean(socket.authorizationError);
+  const trouble = certificateTroubles[code ?? ''] ?? 'is signed by nobody who is trusted here.';
   return new ConnectError(code ?? 'a TLS failure', {
     isFinal: isRefused,
     isUntrusted: isRefused,
     hint: isRefused
-      ? `${certificateTrouble(code, authorityOf(url))} ${certificateRemedy(service)}`
+      ? `The certificate of ${authorityOf(url)} ${trouble} ${certificateRemedy(service)}`
       : `TLS with ${authorityOf(url)} did not come about. Check ${urlKeys[service]}: is that port one for https?`,
   });
 }
 
 /** What is wrong with a certificate, by Node's code for the reason. */
-function certificateTrouble(code: string | undefined, authority: string): string {
-  switch (code) {
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `The certificate of ${authority} is for another name.`;
-    case 'CERT_HAS_EXPIRED':
-      return `The certificate of ${authority} has expired, or the clock of this computer is wrong.`;
-    case 'CERT_NOT_YET_VALID':
-      return `The certificate of ${authority} is not valid yet, or the clock of this computer is wrong.`;
-    default:
-      return `The certificate of ${authority} is signed by nobody who is trusted here.`;
-  }
-}
+const certificateTroubles: Record<string, string> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name.',
+  CERT_HAS_EXPIRED: 'has expired, or the clock of this computer is wrong.',
+  CERT_NOT_YET_VALID: 'is not valid yet, or the clock of this computer is wrong.',
+};
 
 function certificateRemedy(service: Service): string {
   if (service !== 'detect') return 'If a proxy that inspects TLS is in between, put its CA into atp.caFile.';

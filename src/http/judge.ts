@@ -1,7 +1,8 @@
 import { cleanText } from '../output/clean.ts';
-import type { ApiErrorFields, Service } from '../errors.ts';
+import type { ApiErrorFields } from '../errors.ts';
 import { ApiError } from '../errors.ts';
 import { ConnectError, errorCode, urlKeys } from './connection.ts';
+import type { Call } from './read-reply.ts';
 import { parseHttpDate, parseRetryAfter, retryAfterInWords } from './retry-after.ts';
 import { isMarkup, quotable, serviceWords } from './service-words.ts';
 
@@ -32,13 +33,6 @@ export type Outcome = { response: HttpResponse } | Failure;
 interface Failure {
   error: ApiError;
   repeat: Repeat;
-}
-
-/** The request, as far as errors name it. */
-interface Call {
-  service: Service;
-  method: string;
-  path: string;
 }
 
 const requestIdHeaders = [
@@ -123,7 +117,7 @@ export function readOutcome<Value>(
 /** Judges an attempt without an answer. `wasSent` tells whether something of the request may have left. */
 export function judgeFailure(call: Call, failure: unknown, wasSent: boolean): Outcome {
   if (failure instanceof ConnectError) {
-    const { reason: cause, isUntrusted } = failure;
+    const { message: cause, isUntrusted } = failure;
     const fields: ApiErrorFields = { ...call, failure: 'network', cause, isUntrusted, notDone: true };
     return { error: new ApiError(fields, failure.hint), repeat: failure.isFinal ? 'never' : 'always' };
   }

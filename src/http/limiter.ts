@@ -36,8 +36,7 @@ interface Turn {
 }
 
 interface Waiter {
-  /** Its place among all who wait. */
-  order: number;
+  quota: Quota;
   priority: Priority;
   grant: () => void;
   refuse: (error: PostponedError) => void;
@@ -51,7 +50,6 @@ interface Quota {
   running: number;
   /** Milliseconds UTC; in the past when the service has not asked to wait. */
   heldUntil: number;
-  waiting: Record<Priority, Waiter[]>;
 }
 
 /** MicrosoftDocs defender-docs states these two limits on the page of each call used here, counted for each call by itself. */
@@ -85,8 +83,8 @@ export function createLimiter(options: {
   const { deadline = Number.POSITIVE_INFINITY } = options;
   const longest = Math.max(0, ...windows.map(({ ms }) => ms));
   const quotas = new Map<string | undefined, Quota>();
+  const waiting: Record<Priority, Waiter[]> = { action: [], enrichment: [] };
   let running = 0;
-  let arrivals = 0;
   let alarm: { at: number; off: AbortController } | undefined;
 
   for (const [name, times] of Object.entries(earlier)) {
@@ -98,14 +96,8 @@ export function createLimiter(options: {
   function quotaOf(name: string | undefined): Quota {
     let quota = quotas.get(name);
     if (quota === undefined) {
-      quota = {
-        name: name ?? '',
-        windows: name === undefined ? [] : windows,
-        ended: [],
-        running: 0,
-        heldUntil: 0,
-        waiting: { action: [], enrichment: [] },
-      };
+      const counted = name === undefined ? [] : windows;
+      quota = { name: name ?? '', windows: counted, ended: [], running: 0, heldUntil: 0 };
       quotas.set(name, quota);
     }
     return quota;
@@ -152,32 +144,20 @@ export function createLimiter(options: {
     );
   }
 
-  /** The next of each quota who may wait, and the time at which the quota lets it go. */
-  function heads(): { head: Waiter; free: number }[] {
-    return [...quotas.values()].flatMap((quota) => {
-      for (;;) {
-        const head = quota.waiting.action[0] ?? quota.waiting.enrichment[0];
-        if (head === undefined) return [];
-        const free = earliest(quota, [head.priority]);
-        const refused = refusal(quota, free);
-        if (refused === undefined) return [{ head, free }];
-        head.refuse(refused);
-      }
-    });
-  }
-
   /** Starts all who can go, in their turn, and sets the alarm for the next whom only time keeps back. */
   function serve(): void {
-    while (running < maxConcurrent) {
-      const waiting = heads();
-      const now = clock.now();
-      const [next] = waiting.filter(({ free }) => free <= now).sort(inTurn);
-      if (next === undefined) {
-        setAlarm(Math.min(...waiting.map(({ free }) => free)));
-        return;
-      }
-      next.head.grant();
+    if (running === maxConcurrent) return;
+    const keptBack = new Map<Quota, number>();
+    for (const { quota, priority, grant, refuse } of [...waiting.action, ...waiting.enrichment]) {
+      if (keptBack.has(quota)) continue;
+      const free = earliest(quota, [priority]);
+      const refused = refusal(quota, free);
+      if (refused) refuse(refused);
+      else if (free > clock.now()) keptBack.set(quota, free);
+      else grant();
+      if (running === maxConcurrent) return;
     }
+    setAlarm(Math.min(...keptBack.values()));
   }
 
   function setAlarm(at: number): void {
@@ -200,17 +180,19 @@ export function createLimiter(options: {
         return;
       }
       const quota = quotaOf(name);
-      const { action, enrichment } = quota.waiting;
-      const before = priority === 'action' ? action : [...action, ...enrichment];
-      const refused = refusal(quota, earliest(quota, [...before.map((other) => other.priority), priority]));
+      const before = priority === 'action' ? waiting.action : [...waiting.action, ...waiting.enrichment];
+      const queue = [
+        ...before.filter((other) => other.quota === quota).map((other) => other.priority),
+        priority,
+      ];
+      const refused = refusal(quota, earliest(quota, queue));
       if (refused) {
         reject(refused);
         return;
       }
 
-      const queue = quota.waiting[priority];
       const waiter: Waiter = {
-        order: (arrivals += 1),
+        quota,
         priority,
         grant() {
           leave();
@@ -224,7 +206,7 @@ export function createLimiter(options: {
         },
       };
       function leave(): void {
-        queue.splice(queue.indexOf(waiter), 1);
+        waiting[priority].splice(waiting[priority].indexOf(waiter), 1);
         forget();
       }
       const forget = whenAborted(signal, () => {
@@ -232,7 +214,7 @@ export function createLimiter(options: {
         reject(abortReason(signal));
         serve();
       });
-      queue.push(waiter);
+      waiting[priority].push(waiter);
       serve();
     });
   }
@@ -266,12 +248,6 @@ export function createLimiter(options: {
   }
 
   return { run, hold, starts };
-}
-
-/** Actions first, then who came first. */
-function inTurn(one: { head: Waiter }, other: { head: Waiter }): number {
-  const first = Number(other.head.priority === 'action') - Number(one.head.priority === 'action');
-  return first || one.head.order - other.head.order;
 }
 
 function onAlarmOff(): void {
