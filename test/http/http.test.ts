@@ -259,6 +259,33 @@ it('tells the status although the body of the refusal never ends', async () => {
 });
 
 it.each([
+  ['is too large', text('x'.repeat(5001), 503)],
+  ['is too large, decompressed', text(gzipSync('x'.repeat(5001)), 503, { 'Content-Encoding': 'gzip' })],
+  ['breaks off', text('x', 503, { 'Content-Length': '5000', Connection: 'close' })],
+  ['is no gzip', text('x', 503, { 'Content-Encoding': 'gzip' })],
+])('tells the status although the body of the refusal %s', async (_, answer) => {
+  const server = await startServer((response, request) => {
+    answer(response, request);
+    response.socket?.end();
+  });
+  const { http } = createRig({ baseUrl: server.url });
+
+  const error = await apiErrorOf(http.request({ method: 'POST', path: '/x', maxBytes: 5000 }));
+
+  expect(error.message).toBe('Detect answered 503 to POST /x');
+  expect(error).toMatchObject({ failure: 'status', status: 503, notDone: false });
+});
+
+it('quotes nothing of a refusal that nobody could read', async () => {
+  const server = await startServer(json({ detail: 'x', filler: 'x'.repeat(256 * 1024) }, 403));
+  const { http } = createRig({ baseUrl: server.url });
+
+  await expect(http.request({ method: 'GET', path: '/x' })).rejects.toThrow(
+    /^Detect answered 403 to GET \/x$/,
+  );
+});
+
+it.each([
   [400, true],
   [401, true],
   [403, true],
