@@ -1,14 +1,15 @@
 import { Server as HttpServer } from 'node:http';
+import { createRequire } from 'node:module';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { apiErrorOf, createRig, proxyAt } from './rig.ts';
 import { listen } from './server.ts';
 
-// Packages read it when they are loaded.
-vi.hoisted(() => {
-  process.env['DEBUG'] = '*';
-});
+/** The package by which others print what they do, for whoever sets DEBUG. */
+const ofProxyAgent = createRequire(createRequire(import.meta.url).resolve('https-proxy-agent'));
+const debug = ofProxyAgent('debug') as { enable: (names: string) => void; disable: () => void };
 
 it('shows no password of a proxy although packages print what they do for DEBUG=*', async () => {
+  debug.enable('*');
   let printed = '';
   const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     printed += String(text);
@@ -16,6 +17,7 @@ it('shows no password of a proxy although packages print what they do for DEBUG=
   });
   onTestFinished(() => {
     write.mockRestore();
+    debug.disable();
   });
   const proxy = new HttpServer();
   proxy.on('connect', (_request, socket) => socket.end('HTTP/1.1 403 No\r\n\r\n'));
