@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { Clock } from '../clock.ts';
 import type { Credential } from '../config/credential.ts';
 import { ApiError, ConfigError } from '../errors.ts';
-import { backoffMs } from '../http/backoff.ts';
+import { backoffMs } from '../http/retry-after.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 import type { Log } from '../output/log.ts';
 import { mapped, readReply } from '../http/read-reply.ts';

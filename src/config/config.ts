@@ -7,7 +7,8 @@ import { passwordsIn, readDocument } from './document.ts';
 import { type Entra, readEntra } from './entra.ts';
 import { createNamedFiles, decodeText, ownershipTrouble, readabilityWarning, readBounded } from './files.ts';
 import { createFindings, type Findings } from './findings.ts';
-import { type Proxy, proxyVariables, readProxy } from './proxy.ts';
+import { proxyVariables, readProxy } from './proxy.ts';
+import type { ProxySettings } from '../http/proxy.ts';
 import { type ConfigFile, knownKeys } from './schema.ts';
 import { findConfigFile, userDirectory } from './search.ts';
 import { readSecret } from './secret-sources.ts';
@@ -43,7 +44,7 @@ export interface Config {
     never: NeverRules;
   };
   enrich: { maxAgeMinutes: number };
-  http: { timeoutSeconds: number; proxy: Proxy | undefined };
+  http: { timeoutSeconds: number; proxy: ProxySettings | undefined };
   runTimeoutMinutes: number;
   /** Full path; undefined without a home directory. */
   cacheDir: string | undefined;

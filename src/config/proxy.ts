@@ -1,14 +1,7 @@
+import { parseNoProxy, type ProxySettings } from '../http/proxy.ts';
 import type { Findings } from './findings.ts';
 import type { ConfigFile } from './schema.ts';
 import { checkProxyUrl } from './urls.ts';
-
-/** The forward proxy for every host that `noProxy` does not name. */
-export interface Proxy {
-  /** With its credentials, if it wants any. */
-  url: string;
-  /** As curl and others read `NO_PROXY`: hosts, domains and addresses, separated by commas. */
-  noProxy: string;
-}
 
 /** The environment variables that may hold a proxy's password, the first that is set counts. */
 export const proxyVariables = ['https_proxy', 'HTTPS_PROXY'] as const;
@@ -18,7 +11,7 @@ export function readProxy(
   http: ConfigFile['http'],
   env: NodeJS.ProcessEnv,
   findings: Findings,
-): Proxy | undefined {
+): ProxySettings | undefined {
   const variable = proxyVariables.find((name) => env[name]);
   const [key, text] =
     http.proxy === undefined ? [`$${variable ?? ''}`, variable && env[variable]] : ['http.proxy', http.proxy];
@@ -28,5 +21,8 @@ export function readProxy(
     findings.problem(key, verdict.trouble);
     return undefined;
   }
-  return { url: verdict.url, noProxy: http.noProxy ?? env['no_proxy'] ?? env['NO_PROXY'] ?? '' };
+  const { noProxy, unknown } = parseNoProxy(http.noProxy ?? env['no_proxy'] ?? env['NO_PROXY'] ?? '');
+  for (const entry of unknown)
+    findings.warn(`http.noProxy (or NO_PROXY): "${entry}" is no host, address or range`);
+  return { url: new URL(verdict.url), noProxy };
 }
