@@ -1,5 +1,5 @@
-import type { Machine } from '../atp/schema.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Machine } from '../atp/machine.ts';
+import type { Host } from '../detect/host.ts';
 import {
   decisiveNames,
   hostMacs,

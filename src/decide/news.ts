@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { untoldAction } from './answer.ts';
 import { isOwnAction, readComment } from './comment.ts';
 import { unchanged, type Consequence } from './consequences.ts';

@@ -1,5 +1,5 @@
-import type { Machine } from '../atp/schema.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Machine } from '../atp/machine.ts';
+import type { Host } from '../detect/host.ts';
 import { ExitCode } from '../errors.ts';
 import { answeredBy, decide, type Decision, type Judged } from './answer.ts';
 import type { Case } from './case.ts';

@@ -1,8 +1,8 @@
 import type { AtpClient, Caller } from '../atp/client.ts';
-import type { Addresses, Alert, Machine } from '../atp/schema.ts';
+import type { Addresses, Alert, Machine } from '../atp/machine.ts';
 import { chooseMachine, macsOfSeveral, weigh, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { ApiError, PostponedError } from '../errors.ts';
 
 /**
@@ -77,10 +77,8 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
   const unclear = new Set<string>();
   let pagesLeft = Math.floor(hosts.length / hostsForPage);
   const seen = new Set<string>();
-  for (let skip: number | undefined = 0; skip !== undefined; pagesLeft -= 1) {
-    if (pagesLeft <= 0) return undefined;
-    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip, wholeRun);
-    const before = seen.size;
+  if (pagesLeft === 0) return undefined;
+  for await (const page of atp.listMachines(wholeRun)) {
     for (const machine of page.machines) {
       if (seen.has(machine.id)) continue;
       seen.add(machine.id);
@@ -91,7 +89,8 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
     }
     hasUnusable ||= page.unusable.length > 0;
     for (const record of page.unusable) for (const address of addressesOf(record)) unclear.add(address);
-    skip = seen.size > before ? page.next : undefined;
+    pagesLeft -= 1;
+    if (pagesLeft === 0 && !page.isLast) return undefined;
   }
   return { byAddress, byKey, hasUnusable, unclear };
 }

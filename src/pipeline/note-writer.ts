@@ -18,7 +18,7 @@ import {
 } from '../decide/note.ts';
 import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
 import { triggersAmong } from '../decide/tags.ts';
-import type { Note } from '../detect/client.ts';
+import type { Note } from '../detect/notes.ts';
 import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostReport } from './report.ts';

@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { answeredBy, cancelledFor, decide, isCancellationTold, untoldAction } from '../decide/answer.ts';
 import type { Case, RecordRead, Witnesses } from '../decide/case.ts';
 import { kinds } from '../decide/kinds.ts';

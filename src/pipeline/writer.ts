@@ -1,6 +1,6 @@
 import type { AtpClient, Caller, MachineActionPost } from '../atp/client.ts';
 import { refusalOf } from '../atp/refusals.ts';
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { cleanText } from '../output/clean.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/case.ts';
