@@ -202,7 +202,7 @@ function refusalWords(
     case 'platform':
       return `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
     case 'unknown machine':
-      return error.message;
+      return error.sentence;
   }
 }
 

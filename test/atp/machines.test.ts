@@ -209,7 +209,7 @@ describe('findByIp', () => {
     const { atp, received } = await startDefender(answer);
 
     expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
-      `Defender answered 400 to GET ${path} (BadRequest: Bad timestamp)`,
+      `Defender answered 400 to GET ${path} (BadRequest: Bad timestamp) (request id x)`,
     );
     expect(received).toHaveLength(1);
   });
