@@ -151,8 +151,8 @@ async function identityOf(credential: Credential): Promise<string | undefined> {
       return `${credential.certificate}${credential.privateKey}`;
     case 'federated': {
       // The file has another token every hour; issuer and subject are those that Entra ID knows the application by.
-      const token = await readFile(credential.tokenFile, 'utf8').catch(() => undefined);
-      const { iss, sub } = claimsOf(token?.trim() ?? '') ?? {};
+      const token = (await readFile(credential.tokenFile, 'utf8').catch(() => undefined))?.trim();
+      const { iss, sub } = claimsOf(token ?? '') ?? {};
       return typeof iss === 'string' && typeof sub === 'string' ? JSON.stringify([iss, sub]) : token;
     }
   }

@@ -202,7 +202,7 @@ describe('findByIp', () => {
       'without its time',
       (response) => {
         response.sendDate = false;
-        response.writeHead(400).end('{"error":{"code":"BadRequest","message":"Bad timestamp"}}');
+        response.writeHead(400).end('{"error":{"code":"BadRequest","message":"Bad timestamp","target":"x"}}');
       },
     ],
   ])('passes a refusal %s on', async (_name, answer) => {
