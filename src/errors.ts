@@ -181,7 +181,12 @@ export class ApiError extends AppError implements ApiErrorFields {
 
   constructor(fields: ApiErrorFields, hint?: string) {
     const sentence = sentenceOf(fields);
-    super(`${sentence}${requestIdWords(fields)}`, `${fields.service}_${fields.failure}`, ExitCode.unavailable, hint);
+    super(
+      `${sentence}${requestIdWords(fields)}`,
+      `${fields.service}_${fields.failure}`,
+      ExitCode.unavailable,
+      hint,
+    );
     Object.assign(this, fields, { sentence });
   }
 

@@ -60,10 +60,7 @@ export function weigh(host: Host, machine: Machine, sharedMacs?: ReadonlySet<str
 }
 
 /** Weighs any number of machines, likewise. */
-export function weigher(
-  host: Host,
-  sharedMacs: ReadonlySet<string> = noMacs,
-): (machine: Machine) => Finding {
+export function weigher(host: Host, sharedMacs: ReadonlySet<string> = noMacs): (machine: Machine) => Finding {
   const identity = identityOf(host);
   return (machine) => compare(identity, machine, [sharedMacs]);
 }

@@ -190,11 +190,12 @@ export function withConflicts(machineId: string | undefined, cases: readonly Cas
   const asked = requestKinds.filter((kind) => [...parties].some(({ asks }) => asks.includes(kind)));
   const isConflict = asked.length > 1 && parties.size > 1 && machineId !== undefined;
   return cases.map((one) => {
-    const reason = isConflict && parties.has(one)
-      ? `machine ${machineId} is asked to be isolated and released at once, by host ${namesOfParties(one.host.id, ids)}`
-      : one.asks.length > 1
-        ? 'the host carries a block and an unblock tag at once'
-        : undefined;
+    const reason =
+      isConflict && parties.has(one)
+        ? `machine ${machineId} is asked to be isolated and released at once, by host ${namesOfParties(one.host.id, ids)}`
+        : one.asks.length > 1
+          ? 'the host carries a block and an unblock tag at once'
+          : undefined;
     if (reason === undefined) return one;
     return { ...one, plan: { kind: 'conflict', reason, verdicts: one.plan?.verdicts ?? [] } };
   });
@@ -202,7 +203,10 @@ export function withConflicts(machineId: string | undefined, cases: readonly Cas
 
 /** Each party is told of the others; of very many, the first ten. */
 function namesOfParties(id: number, ids: readonly number[]): string {
-  const others = ids.slice(0, namedParties + 1).filter((other) => other !== id).slice(0, namedParties);
+  const others = ids
+    .slice(0, namedParties + 1)
+    .filter((other) => other !== id)
+    .slice(0, namedParties);
   const left = ids.length - 1 - others.length;
   return `${[id, ...others].join(' and host ')}${left > 0 ? ` and ${left} others` : ''}`;
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { ApiError } from '../errors.ts';
-import { listOf, mapped, optionalTime } from '../http/read-reply.ts';
+import { anyList, listOf, mapped, optionalTime } from '../http/read-reply.ts';
 import { orGone, type DetectApi, type DetectCall } from './api.ts';
 import { positiveId } from './host.ts';
 
@@ -17,18 +17,30 @@ const Note = mapped(
 /** A note on a host; `createdAt` in milliseconds UTC. */
 export type Note = z.infer<typeof Note>;
 
-/** The notes of a host, counted or not. One that cannot be read might be the program's own, so that it spoils the list. */
-export const Notes = z.pipe(
+/** One that cannot be read might be the program's own, so that it spoils the list. */
+const NoteList = listOf(Note);
+
+/** The notes of a host, counted or not. */
+const NotesReply = z.pipe(
   z.transform((body) => (Array.isArray(body) ? { results: body } : body)),
-  z.object({ results: listOf(Note, mostNotes, 'notes'), next: z.optional(z.null()) }),
+  z.object({ results: anyList, next: z.optional(z.null()) }),
+);
+
+/** The same with every note read. */
+export const Notes = z.pipe(
+  mapped(NotesReply, ({ results }) => results),
+  NoteList,
 );
 
 /** What is needed of the answer to a new or changed note. */
 const WrittenNote = z.object({ id: positiveId });
 
 export interface NoteCalls {
-  /** All notes of a host, in no particular order; undefined when the host is gone. */
-  listNotes(id: number): Promise<Note[] | undefined>;
+  /**
+   * All notes of a host, in no particular order; undefined when the host is gone. More than 1,000 notes or 16 MiB are not
+   * read.
+   */
+  listNotes(id: number): Promise<Note[] | 'too many' | undefined>;
   /** Creates a note and returns its id. A lost answer is looked for among the notes; if it stays lost, an ApiError. */
   createNote(id: number, text: string): Promise<number>;
   /** Replaces the text of a note. */
@@ -37,11 +49,21 @@ export interface NoteCalls {
 
 /** The notes of hosts, as API 2.2 and later keep them: a list of notes for each host. */
 export function createNoteCalls(api: DetectApi): NoteCalls {
-  async function listNotes(id: number): Promise<Note[] | undefined> {
+  async function listNotes(id: number): Promise<Note[] | 'too many' | undefined> {
     const path = `/hosts/${id}/notes`;
     const right = 'read the notes of hosts';
     const call = { method: 'GET', path, subject: id, maxBytes: maxNotesBytes, right } as const;
-    return await orGone(api.read(call, (answer) => answer.read(Notes, 'a list of notes').results));
+    const read = api.read(call, (answer) => {
+      const expected = 'a list of notes';
+      const { results } = answer.read(NotesReply, expected);
+      return results.length > mostNotes ? 'too many' : answer.read(NoteList, expected, results);
+    });
+    try {
+      return await orGone(read);
+    } catch (error) {
+      if (isTooLarge(error)) return 'too many';
+      throw error;
+    }
   }
 
   function writing(method: 'POST' | 'PATCH', path: string, id: number, note: string): DetectCall {
@@ -54,7 +76,8 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
   /** The note that a write with a lost answer may have left; none when the notes cannot be read either. */
   async function findWritten(id: number, text: string, noteId?: number): Promise<Note | undefined> {
     try {
-      const notes = (await listNotes(id)) ?? [];
+      const listed = await listNotes(id);
+      const notes = Array.isArray(listed) ? listed : [];
       return notes
         .filter((note) => (noteId === undefined || note.id === noteId) && isSameText(note.note, text))
         .sort((one, other) => other.id - one.id)[0];
@@ -87,6 +110,11 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
       }
     },
   };
+}
+
+/** The HTTP client says so of an answer that it did not read to its end. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ApiError && /^the answer is larger than/u.test(error.serviceMessage ?? '');
 }
 
 /** True when the note may have been written all the same. */

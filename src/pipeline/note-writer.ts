@@ -51,6 +51,13 @@ export async function updateNote(
     const notes = await run.detect.listNotes(hostId);
     // Should the host be there all the same, its other tags still tell what was asked for.
     if (!notes) return { note: null, events, postponed: new HostGoneError(hostId) };
+    if (notes === 'too many') {
+      run.log.warn(
+        { host: hostId },
+        'the host has more notes than are read; the work goes on without its own',
+      );
+      return { note: null, events };
+    }
     return await writeToFirstThatTakes(ownNotes(notes, run.journal.noteOf(hostId)), one, events, begin, run);
   } catch (error) {
     if (error instanceof MissingRightError || isRefusal(error)) {

@@ -161,7 +161,9 @@ describe('a certificate', () => {
 
     const error = await errorOf(source.get());
 
-    expect(String(error)).toMatch(/AADSTS700027: .* \[Reason - The key was not found\.\] \(request id [0-9a-f-]{36}\)$/);
+    expect(String(error)).toMatch(
+      /AADSTS700027: .* \[Reason - The key was not found\.\] \(request id [0-9a-f-]{36}\)$/,
+    );
   });
 
   it('that cannot be used is said to be so, without its content', async () => {
