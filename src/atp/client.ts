@@ -69,7 +69,7 @@ export interface AtpClient {
    * Defender will not act on this machine, `refusalOf` reads from the ApiError.
    */
   postAction: (post: MachineActionPost, caller: Caller) => Promise<MachineAction>;
-  /** Asks to cancel an action; what came of it, only the machine's actions tell. */
+  /** Asks to cancel an action; whether it was cancelled, only the actions of the machine tell. */
   cancelAction: (actionId: string, comment: string, caller: Caller) => Promise<void>;
 }
 

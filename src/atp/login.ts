@@ -184,7 +184,7 @@ async function readFederatedToken(file: string): Promise<string> {
   if (token !== '') return token;
   throw new ConfigError(
     `atp.federatedTokenFile: ${file} ${text === undefined ? 'cannot be read' : 'is empty'}`,
-    'Whoever issues the token (such as the webhook of Azure Workload Identity) has to write it there.',
+    'The issuer of the token (such as the webhook of Azure Workload Identity) has to write it there.',
   );
 }
 

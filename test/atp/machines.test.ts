@@ -243,6 +243,14 @@ describe('getMachine', () => {
   });
 });
 
+it('does not read more than 1 MiB of one machine', async () => {
+  const { atp } = await startDefender(json({ ...record, osVersion: 'x'.repeat(2 ** 20) }));
+
+  expect((await apiErrorOf(atp.getMachine(machineId, asAction))).message).toBe(
+    `Defender's answer to GET /api/machines/${machineId} cannot be read (the answer is larger than 1 MiB)`,
+  );
+});
+
 describe('listMachines', () => {
   it('reads a page, and tells where the records are that are of no use', async () => {
     const lost = { id: 'x', lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -296,8 +297,8 @@ describe('the cache', () => {
     const cacheDir = await makeTempDir();
     const tokenFile = join(await makeTempDir(), 'token');
     await writeFile(tokenFile, jwt({ iss: 'https://issuer.example', sub: 'one' }));
-    const server = await startServer(async (response, request) => {
-      await writeFile(tokenFile, jwt({ iss: 'https://issuer.example', sub: 'other' }));
+    const server = await startServer((response, request) => {
+      writeFileSync(tokenFile, jwt({ iss: 'https://issuer.example', sub: 'other' }));
       json({ token_type: 'Bearer', access_token: 'of-one', expires_in: 3599 })(response, request);
     });
     const settings = settingsFor(server.url, { kind: 'federated', tokenFile });

@@ -401,6 +401,14 @@ describe('getHost', () => {
     expect(received[0]?.url).toBe('/api/v2.5/hosts/472');
   });
 
+  it('does not read more than 8 MiB of one host', async () => {
+    const { detect } = await startDetect(json({ ...document, ldap: 'x'.repeat(2 ** 23) }));
+
+    expect((await apiErrorOf(detect.getHost(472))).message).toBe(
+      "Detect's answer to GET /api/v2.5/hosts/472 cannot be read (the answer is larger than 8 MiB)",
+    );
+  });
+
   it('takes 404 for gone', async () => {
     const { detect } = await startDetect(json({ detail: 'Not found.' }, 404));
 
