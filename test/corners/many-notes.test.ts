@@ -3,7 +3,7 @@ import { addHeld, it, line, lineWithTag, postsTo, told } from './rig.ts';
 
 /** One more than is read of a host. */
 const tooMany = Array.from({ length: 1_001 }, (_, at) => `note ${at}`);
-const warning = 'the host has more notes than are read; the work goes on without its own';
+const warning = 'the host has more notes than are read (1,000, or 16 MiB)';
 
 describe('a host with more notes than are read', () => {
   it('is isolated, keeps no trigger, and gets no note', async ({ start }) => {
@@ -17,7 +17,7 @@ describe('a host with more notes than are read', () => {
     expect(host.tags).not.toContain('block');
     expect(host.tags).toContain('isolation: Pending');
     expect(host.notes).toHaveLength(1_001);
-    expect(outcome.stderr).toContain(warning);
+    expect(outcome.stderr).toContain(`${warning}; the work goes on without its own`);
     expect(outcome.code).toBe(0);
   });
 
@@ -34,14 +34,21 @@ describe('a host with more notes than are read', () => {
     expect(outcome.code).toBe(0);
   });
 
-  it('is enriched, and not again by each run', async ({ start }) => {
+  it('keeps the trigger of an enrichment, and fails nobody else', async ({ start }) => {
     const stage = await start();
-    const { host } = stage.simulator.world.addPair({ tags: ['host_context'], notes: tooMany });
+    const { world } = stage.simulator;
+    const { host } = world.addPair({ tags: ['host_context'], notes: tooMany });
+    const { host: bystander } = world.addPair({ tags: ['host_context'] });
 
     const outcome = await stage.run(lineWithTag);
 
-    expect(told(outcome, host)).toMatchObject({ result: 'enriched', note: null });
-    expect(host.tags).not.toContain('host_context');
-    expect(outcome.code).toBe(0);
+    expect(told(outcome, host)).toMatchObject({
+      result: 'failed',
+      note: null,
+      detail: expect.stringContaining(`the next run comes back to this host: ${warning}`) as unknown,
+    });
+    expect(host.tags).toContain('host_context');
+    expect(told(outcome, bystander)).toMatchObject({ result: 'enriched', note: 'created' });
+    expect(outcome.code).toBe(1);
   });
 });

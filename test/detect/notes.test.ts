@@ -39,11 +39,10 @@ describe('listNotes', () => {
   it.each<[string, unknown[]]>([
     ['more than 1,000 notes', Array<unknown>(1_001).fill(note(3, 'x'))],
     ['more than 16 MiB of notes', [note(3, 'x'.repeat(2 ** 24))]],
-  ])('does not read %s, and does not ask for them again', async (_name, notes) => {
-    const { detect, received } = await startDetect(json(notes));
+  ])('does not read %s', async (_name, notes) => {
+    const { detect } = await startDetect(json(notes));
 
     expect(await detect.listNotes(7)).toBe('too many');
-    expect(received).toHaveLength(1);
   });
 
   it('reads 1,000 notes', async () => {
