@@ -18,7 +18,7 @@ const troubleHint = 'Detect itself is in trouble: look at its own health page, a
 export async function checkDetect(context: CheckContext): Promise<Line[]> {
   const { detect, config } = context;
   try {
-    await detect.searchHosts('host.id:0', 1);
+    await detect.tryToSearch();
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return [...afterFailure(error, context), ...skippedGroups(context)];

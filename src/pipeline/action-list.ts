@@ -1,5 +1,5 @@
 import type { AtpClient, Caller } from '../atp/client.ts';
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import type { Case, RecordRead } from '../decide/case.ts';
 import { readComment } from '../decide/comment.ts';
 import { longestWaitMs } from '../decide/machine-state.ts';

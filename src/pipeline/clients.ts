@@ -125,7 +125,9 @@ function createAtpWhenNeeded(make: () => Promise<AtpClient>): AtpClient {
     listActionsSince: async (...of) => (await make()).listActionsSince(...of),
     listAlerts: async (...of) => (await make()).listAlerts(...of),
     listAlertsSince: async (...of) => (await make()).listAlertsSince(...of),
-    listMachines: async (...of) => (await make()).listMachines(...of),
+    async *listMachines(...of) {
+      yield* (await make()).listMachines(...of);
+    },
     postAction: async (...of) => (await make()).postAction(...of),
     cancelAction: async (...of) => (await make()).cancelAction(...of),
   };

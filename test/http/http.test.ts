@@ -181,7 +181,7 @@ it.each([
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/x' }));
 
-  expect(error.message).toBe(`Detect's answer to POST /x cannot be read (${words})`);
+  expect(error.message).toBe(`Detect's answer to POST /x cannot be read (${words}) (request id 4711)`);
   expect(error).toMatchObject({
     failure: 'unreadable',
     status: 200,
@@ -302,7 +302,7 @@ it.each([
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/api/x', query: { secret: 'no' } }));
 
-  expect(error.message).toBe(`Defender answered ${status} to POST /api/x (Forbidden: Not for you)`);
+  expect(error.message).toBe(`Defender answered ${status} to POST /api/x (Forbidden: Not for you) (request id id-1)`);
   expect(error).toMatchObject({
     service: 'atp',
     method: 'POST',
