@@ -202,13 +202,13 @@ describe('on a terminal', () => {
   test('indents the stack of a bug below its line', () => {
     const lines = logged(
       (log) => {
-        log.fatal({ err: new Error('bo\nom', { cause: new Error('deeper') }) }, 'This is a bug');
+        log.error({ err: new Error('bo\nom', { cause: new Error('deeper') }) }, 'This is a bug');
       },
       { terminal: true },
     );
 
     expect(lines[0]).toMatch(
-      /^12:05:31Z fatal: This is a bug: bo om\n {4}at [^\n]+\n(?: {4}at [^\n]+\n)* {4}caused by deeper\n {4}at /u,
+      /^12:05:31Z error: This is a bug: bo om\n {4}at [^\n]+\n(?: {4}at [^\n]+\n)* {4}caused by deeper\n {4}at /u,
     );
   });
 
