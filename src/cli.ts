@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AppError, ExitCode, InterruptedError } from './errors.ts';
 import { parseOptions } from './command-line/options.ts';
@@ -111,6 +112,8 @@ function failBeforeLog(error: unknown): ExitCode {
 async function end(exitCode: ExitCode): Promise<void> {
   // A log that nobody reads is no failure.
   await err.drained().catch(() => undefined);
+  // Node.js lists what a thread has just done until its callback is over.
+  await nextTurn();
   if (exitCode === ExitCode.sigint) endBy('SIGINT');
   if (exitCode === ExitCode.sigterm) endBy('SIGTERM');
   // While the exit waits for a thread, no handler runs: from now on a signal does what it does to every process.
