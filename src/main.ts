@@ -1,26 +1,22 @@
-import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { createCache } from './local/cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
 import { createClients } from './pipeline/clients.ts';
-import { createServiceClock, systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { AppError, LockedError, OverdueError, worstExitCode, type ExitCode, type Service } from './errors.ts';
 import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
-import { openCallLog } from './local/call-log.ts';
-import { openJournal } from './local/journal.ts';
 import { acquireLock, type Lock } from './local/lock.ts';
 import { escapeControls } from './output/clean.ts';
 import { createLazyLog } from './output/lazy-log.ts';
 import type { Log } from './output/log.ts';
 import type { Options } from './command-line/options.ts';
-import { loadFreshness } from './local/freshness.ts';
 import { buildReport, planText } from './pipeline/report.ts';
-import { createDryRunWriter, createWriter } from './pipeline/writer.ts';
 import { createNoProgress, createProgress, type Progress } from './output/progress.ts';
-import { run, type RunResult } from './run.ts';
+import { work, type Job } from './pipeline/work.ts';
+import type { RunResult } from './run.ts';
 import { logFailure, logRun } from './output/run-log.ts';
 import { createSecrets, type Secrets } from './output/secrets.ts';
 
@@ -55,18 +51,7 @@ interface Session {
 }
 
 /** The same, when the configuration is known. */
-interface Ready extends Session {
-  config: Config;
-  /** Aborted when the run is told to stop, or is overdue. */
-  stop: AbortSignal;
-  startedAt: number;
-  /** No new host is begun after this, milliseconds UTC. */
-  deadline: number;
-  calls: Record<Service, number>;
-  warnings: string[];
-  /** What to do about the failures of calls, each said once, however many hosts they concerned. */
-  hints: Set<string>;
-}
+interface Ready extends Session, Job {}
 
 /** Runs the command with parsed options, and returns its exit code. */
 export async function main(options: Options, io: Io): Promise<ExitCode> {
@@ -108,7 +93,7 @@ async function command(session: Session): Promise<ExitCode> {
     const startedAt = clock.now();
     const deadline = startedAt + config.runTimeoutMinutes * 60_000;
     const ready: Ready = {
-      ...{ ...session, config, stop, startedAt, deadline },
+      ...{ ...session, config, stop, startedAt, deadline, version: io.version },
       ...{ calls: { detect: 0, login: 0, atp: 0 }, warnings: [...config.warnings], hints: new Set() },
     };
     return await (options.check ? check(ready) : runOnce(ready));
@@ -211,14 +196,14 @@ async function runOnce(session: Ready): Promise<ExitCode> {
 }
 
 async function workLocked(session: Ready): Promise<RunResult> {
-  const { config, io, clock, startedAt, calls, warnings } = session;
+  const { config, version, clock, startedAt, calls, warnings } = session;
   let lock: Lock;
   try {
     lock = await acquireLock(config.detect.url);
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
     const report = buildReport({
-      ...{ version: io.version, startedAt, finishedAt: clock.now(), dryRun: false, calls },
+      ...{ version, startedAt, finishedAt: clock.now(), dryRun: false, calls },
       ...{ outcomes: [], exitCodes: [error.exitCode] },
     });
     return { report, outcomes: [], fatal: error };
@@ -228,70 +213,5 @@ async function workLocked(session: Ready): Promise<RunResult> {
     return await work(session);
   } finally {
     await lock.release();
-  }
-}
-
-/** Often enough that what is lost matters to no quota, rarely enough to cost nothing. */
-const keepEveryMs = 15_000;
-
-async function work(session: Ready): Promise<RunResult> {
-  const { options, config, io, clock, stop, deadline, calls, warnings, hints } = session;
-  const cache = createCache({
-    dir: config.cacheDir,
-    warn(message) {
-      warnings.push(message);
-    },
-    readOnly: options.dryRun,
-  });
-  const cacheKey = createHash('sha256').update(config.detect.url).digest('hex').slice(0, 16);
-  const callLog = openCallLog(cache, config.atp);
-  const limiter = createLimiter({ clock, deadline, earlier: await callLog.earlier(clock.now()) });
-  const breaker = createBreaker();
-  const { now, learn } = createServiceClock(clock);
-  const clients = createClients(config, {
-    ...session,
-    limiter,
-    breaker,
-    cache,
-    onOutcome(service, { failure, serverTime }) {
-      learn(service, serverTime);
-      if (failure?.hint !== undefined) hints.add(failure.hint);
-    },
-  });
-  const journal = await openJournal(cache, cacheKey);
-  const freshness = await loadFreshness(cache, cacheKey, config.enrich.maxAgeMinutes * 60_000);
-
-  /** Also while the run works, so that not even a killed one forgets the calls it made. */
-  async function keep(): Promise<void> {
-    await freshness.save(clock.now());
-    if (calls.atp > 0) await callLog.keep(limiter.starts(), clock.now());
-  }
-  const keeping = setInterval(() => void keep(), keepEveryMs).unref();
-  try {
-    return await run(
-      {
-        triggers: options,
-        settings: {
-          brain: new URL(config.detect.url).host,
-          isolationType: config.isolation.type,
-          maxPerRun: config.isolation.maxPerRun,
-          match: config.isolation.match,
-          never: config.isolation.never,
-          endsAfterMs: config.isolation.endsAfterDays * 86_400_000,
-          portal: { url: config.atp.portalUrl, tenantId: config.atp.tenantId },
-          waitMs: options.dryRun ? 0 : options.waitSeconds * 1_000,
-        },
-        ...session,
-        ...clients,
-        ...{ now, freshness, journal, breaker },
-        writer: options.dryRun
-          ? createDryRunWriter(now)
-          : createWriter({ ...clients, journal, clock, now, stop }),
-      },
-      { version: io.version, dryRun: options.dryRun, calls },
-    );
-  } finally {
-    clearInterval(keeping);
-    await keep();
   }
 }
