@@ -37,7 +37,7 @@ async function start(
   home: string,
   config: JsonObject,
   flags: string,
-  { wrap = 'exec $ATP', env = {}, reads = true, outer = [] as string[] } = {},
+  { wrap = 'exec $ATP', env = {}, reads = true, outer = ['env'] } = {},
 ): Promise<Running> {
   const file = join(home, 'config.json');
   await writeFile(file, JSON.stringify({ cacheDir: join(home, 'cache'), ...config }), { mode: 0o600 });
