@@ -212,7 +212,7 @@ async function sweep(dir: string): Promise<void> {
     if (!/^[\w.-]+\.json\.[0-9a-f]{12}\.tmp$/u.test(name)) continue;
     const path = join(dir, name);
     // Another run may have been faster.
-    const { mtimeMs = Date.now() } = await stat(path).catch(() => ({}) as Partial<Stats>);
+    const { mtimeMs = Date.now() } = await stat(path).catch(() => ({}));
     if (Date.now() - mtimeMs > abandonedAfterMs) await rm(path, { force: true });
   }
 }

@@ -37,8 +37,9 @@ async function start(
   home: string,
   config: JsonObject,
   flags: string,
-  { wrap = 'exec $ATP', env = {}, reads = true, outer = ['env'] } = {},
+  options: { wrap?: string; env?: Record<string, string>; reads?: boolean; outer?: string[] } = {},
 ): Promise<Running> {
+  const { wrap = 'exec $ATP', env = {}, reads = true, outer = [] } = options;
   const file = join(home, 'config.json');
   await writeFile(file, JSON.stringify({ cacheDir: join(home, 'cache'), ...config }), { mode: 0o600 });
   const script = wrap.replaceAll('$ATP', `"${process.execPath}" "${command}" --config "${file}" ${flags}`);
