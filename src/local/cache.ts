@@ -212,8 +212,8 @@ async function sweep(dir: string): Promise<void> {
     if (!/^[\w.-]+\.json\.[0-9a-f]{12}\.tmp$/u.test(name)) continue;
     const path = join(dir, name);
     // Another run may have been faster.
-    const { mtimeMs = Date.now() } = await stat(path).catch(() => ({}));
-    if (Date.now() - mtimeMs > abandonedAfterMs) await rm(path, { force: true });
+    const stats = await stat(path).catch(() => undefined);
+    if (stats && Date.now() - stats.mtimeMs > abandonedAfterMs) await rm(path, { force: true });
   }
 }
 

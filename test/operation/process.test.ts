@@ -44,8 +44,10 @@ async function start(
   await writeFile(file, JSON.stringify({ cacheDir: join(home, 'cache'), ...config }), { mode: 0o600 });
   const script = wrap.replaceAll('$ATP', `"${process.execPath}" "${command}" --config "${file}" ${flags}`);
   const path = `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`;
-  const [program = '/bin/sh', ...rest] = [...outer, '/bin/sh', '-c', script];
-  const child = spawn(program, rest, { cwd: home, env: { PATH: path, HOME: home, ...env } });
+  const child = spawn('env', [...outer, '/bin/sh', '-c', script], {
+    cwd: home,
+    env: { PATH: path, HOME: home, ...env },
+  });
   let since = Date.now();
   let [stdout, stderr] = ['', ''];
   if (reads) {
@@ -112,7 +114,7 @@ describe.runIf(mayMount)('a name server that never answers', () => {
 });
 
 describe.concurrent('a reader that has stopped', () => {
-  it.for([
+  it.for<[what: string, wrap: string]>([
     ['a socket', 'exec $ATP'],
     // Open for reading as well, so that it has a reader, which reads nothing.
     ['a pipe', 'mkfifo pipe; exec 3<>pipe; exec $ATP 2>pipe'],
