@@ -29,6 +29,8 @@ export async function bundle() {
     logLevel: 'warning',
     metafile: true,
     write: false,
+    // For Node.js the package names its other build, whose way to load its parts no bundler understands.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     plugins: [trim],
   });
   const files = await Promise.all(

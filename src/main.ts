@@ -6,6 +6,7 @@ import type { Line } from './check/line.ts';
 import { createClients } from './pipeline/clients.ts';
 import { createServiceClock, systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
+import { warningText } from './config/findings.ts';
 import { AppError, ExitCode, LockedError, OverdueError, type Service } from './errors.ts';
 import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
@@ -92,7 +93,7 @@ export async function main(options: Options, io: Io): Promise<ExitCode> {
         ...{ options, config, io, clock, log, secrets, progress, stop, startedAt },
         deadline: startedAt + config.runTimeoutMinutes * 60_000,
         calls: { detect: 0, login: 0, atp: 0 },
-        warnings: [...config.warnings],
+        warnings: config.warnings.map(warningText),
         hints: new Set(),
       };
       return await (options.check ? check(session) : runOnce(session));

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileTrouble, shellWord, untrusted } from '../local/ownership.ts';
+import type { Document } from './document.ts';
 import type { Findings } from './findings.ts';
 
 /** Nothing that belongs into a configuration comes near this. */
@@ -45,17 +46,11 @@ export function ownershipTrouble(file: ReadFile, uid: number | undefined): strin
     : `${file.path} can be changed by others: chmod go-w ${word}`;
 }
 
-/** A warning about a file with secrets that others may read, with the command that mends it; else undefined. */
-export function readabilityWarning(file: ReadFile, uid: number | undefined): string | undefined {
+/** Warns of a file with secrets that others may read, with the command that mends it. */
+export function warnOfReaders(file: ReadFile, uid: number | undefined, findings: Findings): void {
   const mend = uid === undefined ? undefined : howToHide(file, uid);
-  return mend === undefined ? undefined : `${file.path} ${exposed}: ${mend}`;
-}
-
-const exposed = 'holds secrets and others may read it';
-
-/** Tells whether a warning is one of {@link readabilityWarning}. */
-export function tellsOfReaders(warning: string): boolean {
-  return warning.includes(` ${exposed}: `);
+  if (mend === undefined) return;
+  findings.warn({ topic: 'permissions', text: `${file.path} holds secrets and others may read it`, mend });
 }
 
 function howToHide({ path, stats }: ReadFile, uid: number): string | undefined {
@@ -77,13 +72,22 @@ export function decodeText(bytes: Buffer): string | undefined {
   }
 }
 
+/**
+ * Tells whether a text given as the name of a file may be a secret or a whole configuration that was put in the wrong place,
+ * and must not be repeated.
+ */
+export function mayBeMislaid(name: string): boolean {
+  const isLikePath = name.includes('/') || /\.[a-z0-9]{1,8}$/iu.test(name);
+  return !isLikePath || name.length > 256 || /[{}"'\r\n]|-----BEGIN/u.test(name);
+}
+
 /** Reads the files that a configuration names, and reports what is wrong with them under the key that names them. */
 export interface NamedFiles {
   /**
-   * The content; undefined after a problem. `secret`: nobody else should be able to read it. `foreign`: a secret that
-   * somebody else keeps up to date, whose owner and permissions are theirs to choose.
+   * The file that a key names; undefined without one and after a problem. `secret`: nobody else should be able to read it.
+   * `foreign`: a secret that somebody else keeps up to date, whose owner and permissions are theirs to choose.
    */
-  read(key: string, path: string, content: 'secret' | 'public' | 'foreign'): Promise<ReadFile | undefined>;
+  read(key: string, content: 'secret' | 'public' | 'foreign'): Promise<ReadFile | undefined>;
   /** The full path of a file that is named relative to the configuration. */
   resolve(path: string): string;
 }
@@ -91,20 +95,26 @@ export interface NamedFiles {
 /** Reads files named relative to the configuration file; registers the content of all but `public` ones at once. */
 export function createNamedFiles(options: {
   configFile: string;
+  document: Document;
   uid: number | undefined;
   findings: Findings;
   registerSecret: (secret: string) => void;
 }): NamedFiles {
-  const { uid, findings, registerSecret } = options;
+  const { document, uid, findings, registerSecret } = options;
   const base = dirname(options.configFile);
   return {
     resolve: (path) => resolve(base, path),
-    async read(key, path, content) {
-      const file = await readBounded(resolve(base, path));
+    async read(key, content) {
+      const name = document.valueOf(key);
+      if (typeof name !== 'string') return undefined;
+      const path = resolve(base, name);
+      const file = await readBounded(path);
       if ('trouble' in file) {
         findings.problem(
           key,
-          `the file named there cannot be read: ${file.trouble} (relative paths start at ${base})`,
+          mayBeMislaid(name)
+            ? `the file named there cannot be read: ${file.trouble} (relative paths start at ${base})`
+            : `${path} cannot be read: ${file.trouble}`,
         );
         return undefined;
       }
@@ -112,8 +122,7 @@ export function createNamedFiles(options: {
       if (content === 'foreign') return file;
       const trouble = ownershipTrouble(file, uid);
       if (trouble !== undefined) findings.problem(key, trouble);
-      const warning = content === 'secret' ? readabilityWarning(file, uid) : undefined;
-      if (warning !== undefined) findings.warn(warning);
+      if (content === 'secret') warnOfReaders(file, uid, findings);
       return file;
     },
   };

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { shellWord, systemCode } from '../local/ownership.ts';
-import { decodeText, type ReadFile } from './files.ts';
+import { decodeText, type NamedFiles, type ReadFile } from './files.ts';
+import type { Findings } from './findings.ts';
 
 /** Entra ID takes assertions signed with PS256, and jose signs them with RSA keys from this size on (RFC 7518, 3.5). */
 const leastRsaBits = 2048;
@@ -41,7 +42,9 @@ export function readPrivateKey(
 ): { key: KeyObject; pem: string } | { trouble: string } {
   const word = shellWord(file.path);
   const text = decodeText(file.bytes) ?? '';
-  const [block, kind] = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]+?-----END \1-----/u.exec(text) ?? [];
+  // Not up to any `-----END`: where none follows, that would search the rest of the file at each beginning.
+  const [block, kind] =
+    /-----BEGIN ([A-Z ]*PRIVATE KEY)-----(?:[^-]|-(?!----))+-----END \1-----/u.exec(text) ?? [];
   if (block === undefined) {
     switch (binaryKind(file.bytes)) {
       case 'pfx':
@@ -93,4 +96,19 @@ function binaryKind(bytes: Buffer): 'pfx' | 'der' | undefined {
   // Length bytes follow when the highest bit is set; an indefinite length (0x80) has none.
   const content = 2 + (bytes[1] & 0x7f);
   return bytes.subarray(content, content + 3).equals(Buffer.from([0x02, 0x01, 0x03])) ? 'pfx' : 'der';
+}
+
+/** Reads the certificates of a CA file; undefined without one and after a problem. */
+export async function readAuthorities(
+  key: string,
+  { files, findings }: { files: NamedFiles; findings: Findings },
+): Promise<string | undefined> {
+  const file = await files.read(key, 'public');
+  if (!file) return undefined;
+  const certificates = readCertificates(file);
+  if ('trouble' in certificates) {
+    findings.problem(key, `the file named there ${certificates.trouble}`);
+    return undefined;
+  }
+  return certificates.map(({ pem }) => pem).join('');
 }

@@ -2,9 +2,16 @@ import { isIP } from 'node:net';
 import { ConfigError } from '../errors.ts';
 
 export interface ProxySettings {
-  url: string;
-  /** Hosts that are reached directly, in the form of `NO_PROXY`. */
-  noProxy: string;
+  url: URL | string;
+  noProxy: NoProxy;
+}
+
+/** Hosts that are reached directly, in the form of `NO_PROXY`. */
+export type NoProxy = string;
+
+/** Reads a list like that of `NO_PROXY`; `unknown` has the entries that mean nothing. */
+export function parseNoProxy(text: string): { noProxy: NoProxy; unknown: string[] } {
+  return { noProxy: text, unknown: [] };
 }
 
 /**
@@ -14,7 +21,7 @@ export interface ProxySettings {
 export function proxyFor(target: URL, settings: ProxySettings | undefined): URL | undefined {
   if (settings === undefined || target.protocol !== 'https:' || isLoopback(target.hostname)) return undefined;
   if (isExempt(target, settings.noProxy)) return undefined;
-  return parseProxyUrl(settings.url);
+  return typeof settings.url === 'string' ? parseProxyUrl(settings.url) : settings.url;
 }
 
 /** True for `localhost`, names under it, 127.0.0.0/8 and ::1, with or without brackets. */

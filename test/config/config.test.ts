@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { warningText } from '../../src/config/findings.ts';
+import { parseNoProxy, type ProxySettings } from '../../src/http/proxy.ts';
 import {
   appId,
   appSecret,
@@ -12,6 +14,11 @@ import {
   tenantId,
   token,
 } from './config-dir.ts';
+
+/** The settings of a proxy and the hosts that it is not for. */
+function through(url: string, noProxy: string): ProxySettings {
+  return { url: new URL(url), noProxy: parseNoProxy(noProxy).noProxy };
+}
 
 describe('a configuration with the required keys', () => {
   test('gets every default', async () => {
@@ -84,7 +91,7 @@ describe('a configuration with the required keys', () => {
       enrich: { maxAgeMinutes: 0 },
       http: {
         timeoutSeconds: 1.5,
-        proxy: { url: 'http://proxy.example.com:3128', noProxy: 'a.example.com,10.0.0.1' },
+        proxy: through('http://proxy.example.com:3128', 'a.example.com,10.0.0.1'),
       },
       runTimeoutMinutes: 0.5,
       cacheDir: world.path('cache'),
@@ -182,7 +189,7 @@ describe('addresses', () => {
       atp: { ...atp, audience: 'https://api.security.microsoft.com' },
     });
 
-    expect((await world.load()).warnings).toEqual([
+    expect((await world.load()).warnings.map(warningText)).toEqual([
       'atp.audience: Defender for Endpoint refuses tokens for api.security.microsoft.com; the audience is https://api.securitycenter.microsoft.com there too',
     ]);
   });
@@ -205,25 +212,25 @@ describe('the proxy', () => {
       'the one of the environment',
       {},
       { HTTPS_PROXY: 'http://p.example.com:3128', NO_PROXY: 'a,b' },
-      { url: 'http://p.example.com:3128', noProxy: 'a,b' },
+      through('http://p.example.com:3128', 'a,b'),
     ],
     [
       'the one in small letters first',
       {},
       { HTTPS_PROXY: 'http://p:1', https_proxy: 'q:2', no_proxy: 'c', NO_PROXY: 'a' },
-      { url: 'http://q:2', noProxy: 'c' },
+      through('http://q:2', 'c'),
     ],
     [
       'the one of the configuration before it',
       { proxy: 'http://r:3/' },
       { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a' },
-      { url: 'http://r:3', noProxy: 'a' },
+      through('http://r:3', 'a'),
     ],
     [
       'no exceptions',
       { noProxy: '' },
       { HTTPS_PROXY: 'https://p:1', NO_PROXY: 'a' },
-      { url: 'https://p:1', noProxy: '' },
+      through('https://p:1', ''),
     ],
     ['nothing for HTTP_PROXY', {}, { HTTP_PROXY: 'http://p:1' }, undefined],
   ])('is %s', async (_what, http, env, expected) => {
@@ -239,7 +246,7 @@ describe('the proxy', () => {
 
     const config = await world.load({ env: { https_proxy: 'name:other-pass@p:1' } });
 
-    expect(config.http.proxy?.url).toBe('http://us%20er:p%40ss@proxy.example.com:3128');
+    expect(config.http.proxy?.url).toEqual(new URL('http://us%20er:p%40ss@proxy.example.com:3128'));
     expect([...world.registered]).toEqual(
       expect.arrayContaining(['p%40ss', 'p@ss', 'us er:p@ss', 'other-pass', 'name:other-pass']),
     );
@@ -256,6 +263,8 @@ describe('the proxy', () => {
     ],
     ['http://', 'expected a proxy such as http://proxy.example.com:3128'],
     ['h t', 'expected a proxy such as http://proxy.example.com:3128'],
+    ['http://user:50%@p:1', 'has a percent sign in its user name or password that must be written as %25'],
+    ['http://user:%ff@p:1', 'has a percent sign in its user name or password that must be written as %25'],
   ])('is refused when it is %s', async (proxy, message) => {
     const world = await makeConfigDir();
     await world.put('config.json', { ...minimal, http: { proxy } });
@@ -286,7 +295,7 @@ describe('the cache directory', () => {
     const config = await world.load({ env: { HOME: undefined } });
 
     expect(config.cacheDir).toBeUndefined();
-    expect(config.warnings).toEqual([
+    expect(config.warnings.map(warningText)).toEqual([
       'there is no cache, because $HOME is not set; name a directory with cacheDir to save calls',
     ]);
   });

@@ -1,7 +1,5 @@
 import { isIP } from 'node:net';
-
-/** A URL that was accepted, or why not; the reason does not hold the text, which may be a mislaid secret. */
-type UrlVerdict = { url: string } | { trouble: string };
+import type { Verdict } from './fields.ts';
 
 /** Names below `localhost` do not count: not every resolver keeps them on this machine. */
 function isLoopback(hostname: string): boolean {
@@ -14,7 +12,7 @@ function isLoopback(hostname: string): boolean {
  * Accepts the base URL of a service: `https:`, or `http:` on a loopback address; without credentials, query and
  * fragment. Slashes at its end and an `/api` there, which the program adds itself, are taken away.
  */
-export function checkServiceUrl(text: string): UrlVerdict {
+export function serviceUrl(text: string): Verdict<string> {
   if (/\s/u.test(text) || !/^[a-z][a-z0-9+.-]*:\/\//iu.test(text) || !URL.canParse(text)) {
     return { trouble: 'expected a full URL that begins with https://' };
   }
@@ -31,14 +29,14 @@ export function checkServiceUrl(text: string): UrlVerdict {
     .replace(/\/api$/u, '')
     .replace(/\/+$/u, '');
   if (/\/api\/v\d[\d.]*$/u.test(path)) return { trouble: 'must end before /api' };
-  return { url: url.origin + path };
+  return { value: url.origin + path };
 }
 
 /** Accepts the base URL of a Detect appliance, and refuses the cloud product by name. */
-export function checkDetectUrl(text: string): UrlVerdict {
-  const verdict = checkServiceUrl(text);
+export function detectUrl(text: string): Verdict<string> {
+  const verdict = serviceUrl(text);
   if ('trouble' in verdict) return verdict;
-  const host = new URL(verdict.url).hostname.replace(/\.$/u, '');
+  const host = new URL(verdict.value).hostname.replace(/\.$/u, '');
   if (host === 'portal.vectra.ai' || host.endsWith('.portal.vectra.ai')) {
     return {
       trouble:
@@ -49,14 +47,14 @@ export function checkDetectUrl(text: string): UrlVerdict {
 }
 
 /** Accepts what tokens are asked for: kept to the letter, since Entra ID compares it so. */
-export function checkAudience(text: string): UrlVerdict {
+export function audienceUrl(text: string): Verdict<string> {
   if (/\/\.default$/u.test(text)) return { trouble: 'must end before /.default' };
-  const verdict = checkServiceUrl(text);
-  return 'trouble' in verdict ? verdict : { url: text };
+  const verdict = serviceUrl(text);
+  return 'trouble' in verdict ? verdict : { value: text };
 }
 
 /** Accepts a forward proxy, also in the form `host:port`. Only the proxy's scheme, host, port and credentials may be given. */
-export function checkProxyUrl(text: string): UrlVerdict {
+export function proxyUrl(text: string): Verdict<URL> {
   const full = text.includes('://') ? text : `http://${text}`;
   const wanted = 'expected a proxy such as http://proxy.example.com:3128';
   if (/\s/u.test(text) || !URL.canParse(full)) return { trouble: wanted };
@@ -66,5 +64,38 @@ export function checkProxyUrl(text: string): UrlVerdict {
   }
   if (url.pathname !== '/' || /[?#]/u.test(full))
     return { trouble: `${wanted}, without anything behind the port` };
-  return { url: url.href.replace(/\/$/u, '') };
+  try {
+    decodeURIComponent(`${url.username}:${url.password}`);
+  } catch {
+    return { trouble: 'has a percent sign in its user name or password that must be written as %25' };
+  }
+  return { value: url };
+}
+
+/** Accepts a SHA-256 fingerprint, also as `openssl x509 -fingerprint -sha256` prints it; it comes out as Node.js prints it. */
+export function fingerprint(text: string): Verdict<string> {
+  const digits = text.replace(/^sha-?256 fingerprint=/iu, '').replaceAll(/[:\s]/gu, '');
+  if (/^[0-9a-f]{64}$/iu.test(digits)) {
+    return { value: digits.toUpperCase().replaceAll(/(?<=^(?:..)+)(?=.)/gu, ':') };
+  }
+  const remark = /^[0-9a-f]{40}$/iu.test(digits) ? '; this looks like one of SHA-1' : '';
+  return {
+    trouble: `expected a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons${remark}`,
+  };
+}
+
+/** Says what is wrong with an address or CIDR of `isolation.never.ips`; undefined when it can be matched as it is. */
+export function rangeTrouble(text: string): string | undefined {
+  const wanted = 'expected an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or fd00::/8';
+  const [base = '', bits, ...more] = text.split('/');
+  const family = isIP(base);
+  if (family === 0 || base.includes('%') || more.length > 0) return wanted;
+  if (/^::ffff:/iu.test(base) && base.includes('.'))
+    return 'expected the IPv4 address without its IPv6 wrapping';
+  if (bits === undefined) return undefined;
+  const most = family === 4 ? 32 : 128;
+  if (!/^(?:0|[1-9]\d{0,2})$/u.test(bits) || Number(bits) > most) {
+    return `expected a prefix length from 0 to ${most} after the slash`;
+  }
+  return undefined;
 }

@@ -1,0 +1,92 @@
+import * as z from 'zod/mini';
+
+/** What a text stands for, or why it stands for nothing; the reason never holds the text, which may be a mislaid secret. */
+export type Verdict<Value> = { value: Value } | { trouble: string };
+
+/** No address or fingerprint comes near this. */
+const longestParsed = 2048;
+
+export const placeholderTrouble = 'still holds the placeholder of config.example.json';
+
+/** Recognises what `config.example.json` has where a person must put something, such as `<your API token>`. */
+export function isPlaceholder(text: string): boolean {
+  return /<your [^<>]*>/iu.test(text);
+}
+
+const filled = z.refine<string>((text) => text.trim() !== '', { error: 'is empty', abort: true });
+const replaced = z.refine<string>((text) => !isPlaceholder(text), { error: placeholderTrouble, abort: true });
+
+/** An object in which unknown keys are a problem. */
+export function section<Shape extends Record<string, z.core.SomeType>>(shape: Shape) {
+  return z.strictObject(shape, { error: 'expected an object in braces' });
+}
+
+/** Text that is neither blank nor a placeholder. With `wanted` it must be given. */
+export function text(wanted?: string) {
+  return z
+    .string({
+      error: ({ input }) =>
+        input === undefined && wanted !== undefined ? `is required: ${wanted}` : 'expected text in quotes',
+    })
+    .check(filled, replaced);
+}
+
+/** Text of a certain form, which must be given. */
+export function textLike(form: RegExp, wanted: string) {
+  return text(wanted).check(z.regex(form, { error: `expected ${wanted}` }));
+}
+
+/** Text that comes out as what it stands for. With `wanted` it must be given. */
+export function parsed<Value>(parse: (text: string) => Verdict<Value>, wanted?: string) {
+  const short = z.maxLength(longestParsed, {
+    error: `is longer than ${longestParsed} characters`,
+    abort: true,
+  });
+  return z.pipe(
+    text(wanted).check(short),
+    z.transform((input: string, context) => {
+      const verdict = parse(input);
+      if ('value' in verdict) return verdict.value;
+      context.issues.push({ code: 'custom', message: verdict.trouble, input });
+      return z.NEVER;
+    }),
+  );
+}
+
+/** The path of a file or directory. */
+export function path() {
+  return z.optional(
+    z.string({ error: 'expected a path in quotes' }).check(
+      filled,
+      replaced,
+      // Only a shell knows `~`; here it would be a directory of that name.
+      z.refine((value) => !value.startsWith('~'), { error: 'expected a path without ~' }),
+      z.refine((value) => !value.includes('\0'), { error: 'expected a path' }),
+    ),
+  );
+}
+
+/** A whole number; both limits may be given. */
+export function whole(least: number, most: number, usual: number) {
+  const error = `expected a whole number from ${least} to ${most}`;
+  return z._default(z.int({ error }).check(z.minimum(least, { error }), z.maximum(most, { error })), usual);
+}
+
+/** A number; both limits may be given. */
+export function number(least: number, most: number, usual: number) {
+  const error = `expected a number from ${least} to ${most}`;
+  return z._default(
+    z.number({ error }).check(z.minimum(least, { error }), z.maximum(most, { error })),
+    usual,
+  );
+}
+
+/** One of a few words. `remark` ends the message about another. */
+export function oneOf<const Word extends string>(words: readonly Word[], usual: Word, remark = '') {
+  const quoted = words.map((word) => `"${word}"`);
+  const list = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`;
+  return z._default(
+    z.enum(words, { error: `expected ${list}${remark}` }),
+    usual as z.core.util.NoUndefined<Word>,
+  );
+}

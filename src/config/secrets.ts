@@ -1,0 +1,131 @@
+import type { Clock } from '../clock.ts';
+import type { Document } from './document.ts';
+import { isPlaceholder, placeholderTrouble } from './fields.ts';
+import { decodeText, type NamedFiles } from './files.ts';
+import type { Findings } from './findings.ts';
+import { proxyVariables } from './proxy.ts';
+
+/** The places where one secret may come from, and what it may look like. */
+interface Secret {
+  /** Key that holds the value itself, e.g. `detect.token`. */
+  valueKey: string;
+  /** Key that names a file. */
+  fileKey: string;
+  /** Environment variable that counts when the configuration has neither. */
+  variable?: string;
+  /**
+   * A `token` goes into a header; a `secret` is one line without blanks around it, which are taken away where a file has
+   * them; in a `passphrase` every character counts.
+   */
+  form: 'token' | 'secret' | 'passphrase';
+}
+
+/** Every secret of the configuration. */
+export const secrets = {
+  detectToken: {
+    valueKey: 'detect.token',
+    fileKey: 'detect.tokenFile',
+    variable: 'ATP_DETECT_TOKEN',
+    form: 'token',
+  },
+  appSecret: {
+    valueKey: 'atp.appSecret',
+    fileKey: 'atp.appSecretFile',
+    variable: 'ATP_APP_SECRET',
+    form: 'secret',
+  },
+  passphrase: {
+    valueKey: 'atp.privateKeyPassphrase',
+    fileKey: 'atp.privateKeyPassphraseFile',
+    form: 'passphrase',
+  },
+} as const satisfies Record<string, Secret>;
+
+/** What reading a credential takes. */
+export interface SecretContext {
+  document: Document;
+  env: NodeJS.ProcessEnv;
+  files: NamedFiles;
+  findings: Findings;
+  clock: Clock;
+  registerSecret: (secret: string) => void;
+}
+
+/** Also what is not used in the end may turn up in a message. */
+export function registerEnvironment(env: NodeJS.ProcessEnv, registerSecret: (secret: string) => void): void {
+  for (const secret of Object.values(secrets)) {
+    const value = 'variable' in secret ? env[secret.variable] : undefined;
+    if (value) registerSecret(value);
+  }
+  for (const name of proxyVariables) passwordsIn(env[name] ?? '').forEach(registerSecret);
+}
+
+/**
+ * Takes a secret from its one source. Undefined after a problem, and when no source has anything, which is a problem with the
+ * text `wanted` where that is given.
+ */
+export async function readSecret(
+  { valueKey, fileKey, variable, form }: Secret,
+  { document, env, files, findings }: SecretContext,
+  wanted?: string,
+): Promise<string | undefined> {
+  function judged(key: string, text: string, subject = ''): string | undefined {
+    const trouble = troubleWith(text, form);
+    if (trouble === undefined) return text;
+    findings.problem(key, subject + trouble);
+    return undefined;
+  }
+
+  if (document.has(valueKey) && document.has(fileKey)) {
+    findings.problem(valueKey, `give either this or ${fileKey}, not both`);
+    return undefined;
+  }
+  if (document.has(valueKey)) {
+    const value = document.valueOf(valueKey);
+    return typeof value === 'string' ? judged(valueKey, value) : undefined;
+  }
+  if (document.has(fileKey)) {
+    const file = await files.read(fileKey, 'secret');
+    if (!file) return undefined;
+    const text = decodeText(file.bytes);
+    if (text === undefined) {
+      findings.problem(fileKey, 'the file named there is not text in UTF-8');
+      return undefined;
+    }
+    const trimmed = form === 'passphrase' ? text.replace(/\r?\n$/u, '') : text.trim();
+    return judged(fileKey, trimmed, 'the file named there ');
+  }
+  const value = variable === undefined ? undefined : env[variable];
+  if (value) return judged(`$${variable ?? ''}`, value);
+  if (wanted !== undefined) findings.problem(valueKey, wanted);
+  return undefined;
+}
+
+function troubleWith(text: string, form: Secret['form']): string | undefined {
+  if (text === '') return 'is empty';
+  if (isPlaceholder(text)) return placeholderTrouble;
+  if (/[\r\n]/u.test(text)) return 'has more than one line';
+  if (/\p{Cc}/u.test(text)) return 'has control characters';
+  if (form === 'passphrase') return undefined;
+  if (text !== text.trim()) return 'has blanks around it';
+  if (form === 'secret') return undefined;
+  if (/\s/u.test(text)) return 'has blanks; only the token itself belongs there';
+  return /^[\x21-\x7e]+$/u.test(text) ? undefined : 'has characters that no token has';
+}
+
+/** The password of a URL, or of a proxy without a scheme, in every spelling in which it may turn up, also with its user. */
+export function passwordsIn(text: string): string[] {
+  const url = text.includes('://') ? text : `http://${text}`;
+  if (!URL.canParse(url)) return [];
+  const { username, password } = new URL(url);
+  if (password === '') return [];
+  return [password, decode(password), `${username}:${password}`, `${decode(username)}:${decode(password)}`];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
