@@ -16,6 +16,9 @@ export interface Document {
   hasFault(key: string): boolean;
 }
 
+/** A file with more than this is no configuration, and zod can report no more than some 100,000 problems. */
+const mostEntries = 20_000;
+
 /**
  * Reads the text of a configuration file. Every problem is reported under its key, and what has none can still be examined.
  * Undefined when it is no JSON object. Values that are secret by their place are registered before any problem is put in words.
@@ -33,8 +36,12 @@ export async function readDocument(
     await reportFault(text, findings);
     return undefined;
   }
-  const { secrets, members } = survey(value);
+  const { secrets, members, items } = survey(value);
   secrets.forEach(registerSecret);
+  if (members + items > mostEntries) {
+    findings.problem('the file', `expected at most ${mostEntries} keys and list items`);
+    return undefined;
+  }
   if (members < membersWritten(text)) await reportFault(text, findings);
   if (!isObject(value)) {
     findings.problem('the file', 'expected an object in braces');
@@ -98,10 +105,11 @@ function nameOf(path: readonly PropertyKey[]): string {
     .slice(1);
 }
 
-/** Values that are secrets, or are likely to be one under a misspelt key, and passwords in URLs; and how many keys there are. */
-function survey(root: unknown): { secrets: string[]; members: number } {
+/** Values that are secrets, or are likely to be one under a misspelt key, and passwords in URLs; and how much there is. */
+function survey(root: unknown): { secrets: string[]; members: number; items: number } {
   const secrets: string[] = [];
   let members = 0;
+  let items = 0;
   // A list of what is left to see, and no recursion: the file may be nested as deeply as it is long.
   const left: { key: string; value: unknown }[] = [{ key: '', value: root }];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
@@ -110,6 +118,7 @@ function survey(root: unknown): { secrets: string[]; members: number } {
       if (/(?:token|secret|password|passphrase|key)$/iu.test(key)) secrets.push(value);
       secrets.push(...passwordsIn(value));
     } else if (Array.isArray(value)) {
+      items += value.length;
       for (const item of value as unknown[]) left.push({ key, value: item });
     } else if (isObject(value)) {
       const entries = Object.entries(value);
@@ -117,7 +126,7 @@ function survey(root: unknown): { secrets: string[]; members: number } {
       for (const [name, inner] of entries) left.push({ key: name, value: inner });
     }
   }
-  return { secrets, members };
+  return { secrets, members, items };
 }
 
 /** How many keys a JSON text has, twice given ones included: outside of strings, a colon follows each key. */

@@ -11,7 +11,7 @@ export type NoProxy = string;
 
 /** Reads a list like that of `NO_PROXY`; `unknown` has the entries that mean nothing. */
 export function parseNoProxy(text: string): { noProxy: NoProxy; unknown: string[] } {
-  return { noProxy: text, unknown: [] };
+  return { noProxy: text, unknown: text.split(/[\s,]+/u).filter((entry) => /@|:\/\//u.test(entry)) };
 }
 
 /**

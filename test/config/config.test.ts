@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { warningText } from '../../src/config/findings.ts';
-import { parseNoProxy, type ProxySettings } from '../../src/http/proxy.ts';
+import { proxyFor, type ProxySettings } from '../../src/http/proxy.ts';
 import {
   appId,
   appSecret,
@@ -15,9 +15,16 @@ import {
   token,
 } from './config-dir.ts';
 
-/** The settings of a proxy and the hosts that it is not for. */
-function through(url: string, noProxy: string): ProxySettings {
-  return { url: new URL(url), noProxy: parseNoProxy(noProxy).noProxy };
+/** The proxy, and of two hosts the one that is reached without it. */
+function wayOut(settings: ProxySettings | undefined): unknown {
+  return (
+    settings && {
+      url: String(settings.url),
+      direct: ['a.example.com', 'c.example.com'].filter(
+        (host) => !proxyFor(new URL(`https://${host}`), settings),
+      ),
+    }
+  );
 }
 
 describe('a configuration with the required keys', () => {
@@ -91,7 +98,7 @@ describe('a configuration with the required keys', () => {
       enrich: { maxAgeMinutes: 0 },
       http: {
         timeoutSeconds: 1.5,
-        proxy: through('http://proxy.example.com:3128', 'a.example.com,10.0.0.1'),
+        proxy: { url: new URL('http://proxy.example.com:3128') },
       },
       runTimeoutMinutes: 0.5,
       cacheDir: world.path('cache'),
@@ -211,33 +218,33 @@ describe('the proxy', () => {
     [
       'the one of the environment',
       {},
-      { HTTPS_PROXY: 'http://p.example.com:3128', NO_PROXY: 'a,b' },
-      through('http://p.example.com:3128', 'a,b'),
+      { HTTPS_PROXY: 'http://p.example.com:3128', NO_PROXY: 'a.example.com,b' },
+      { url: 'http://p.example.com:3128/', direct: ['a.example.com'] },
     ],
     [
       'the one in small letters first',
       {},
-      { HTTPS_PROXY: 'http://p:1', https_proxy: 'q:2', no_proxy: 'c', NO_PROXY: 'a' },
-      through('http://q:2', 'c'),
+      { HTTPS_PROXY: 'http://p:1', https_proxy: 'q:2', no_proxy: 'c.example.com', NO_PROXY: 'a.example.com' },
+      { url: 'http://q:2/', direct: ['c.example.com'] },
     ],
     [
       'the one of the configuration before it',
       { proxy: 'http://r:3/' },
-      { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a' },
-      through('http://r:3', 'a'),
+      { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a.example.com' },
+      { url: 'http://r:3/', direct: ['a.example.com'] },
     ],
     [
       'no exceptions',
       { noProxy: '' },
-      { HTTPS_PROXY: 'https://p:1', NO_PROXY: 'a' },
-      through('https://p:1', ''),
+      { HTTPS_PROXY: 'https://p:1', NO_PROXY: 'a.example.com' },
+      { url: 'https://p:1/', direct: [] },
     ],
     ['nothing for HTTP_PROXY', {}, { HTTP_PROXY: 'http://p:1' }, undefined],
   ])('is %s', async (_what, http, env, expected) => {
     const world = await makeConfigDir();
     await world.put('config.json', { ...minimal, http });
 
-    expect((await world.load({ env })).http.proxy).toEqual(expected);
+    expect(wayOut((await world.load({ env })).http.proxy)).toEqual(expected);
   });
 
   test('may want a password, which is a secret', async () => {
@@ -251,6 +258,29 @@ describe('the proxy', () => {
       expect.arrayContaining(['p%40ss', 'p@ss', 'us er:p@ss', 'other-pass', 'name:other-pass']),
     );
   });
+
+  test.each([
+    ['http.noProxy', { noProxy: 'a.example.com,http://user:m1sl41d@b' }, {}],
+    ['$no_proxy', {}, { no_proxy: 'a.example.com,http://user:m1sl41d@b' }],
+    ['$NO_PROXY', {}, { NO_PROXY: 'a.example.com http://user:m1sl41d@b' }],
+  ])(
+    'is warned about where %s has what is no host, without what may be a password',
+    async (key, http, env) => {
+      const world = await makeConfigDir();
+      await world.put('config.json', { ...minimal, http: { proxy: 'http://p:1', ...http } });
+
+      const config = await world.load({ env });
+
+      expect(wayOut(config.http.proxy)).toEqual({ url: 'http://p:1/', direct: ['a.example.com'] });
+      expect(config.warnings).toEqual([
+        {
+          topic: 'proxy',
+          text: `${key}: "…@b" is no name, address, range or *, and is ignored`,
+          mend: 'correct or remove it',
+        },
+      ]);
+    },
+  );
 
   test.each([
     [
