@@ -56,10 +56,10 @@ export async function loadConfig(options: {
   const context = { document, env, files, findings, clock, registerSecret };
   const token = document.hasFault('detect') ? undefined : await readDetectToken(context);
   checkTrust(document, findings);
-  const detectCa = await readAuthorities('detect.caFile', context);
+  const detectCa = await files.read('detect.caFile', 'public', readAuthorities);
   const credential = document.hasFault('atp') ? undefined : await readCredential(context);
-  const microsoftCa = await readAuthorities('atp.caFile', context);
-  const proxyOfEnvironment = readProxyVariable(document, env, findings);
+  const microsoftCa = await files.read('atp.caFile', 'public', readAuthorities);
+  const proxyOfEnvironment = await readProxyVariable(document, env, findings);
   const { file } = document;
   if (findings.any() || !file || token === undefined || credential === undefined) {
     throw await findings.error(path);

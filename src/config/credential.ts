@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { Trouble } from './fields.ts';
 import { decodeText } from './files.ts';
 import type { Findings } from './findings.ts';
 import { readCertificates, readPrivateKey } from './pem.ts';
@@ -96,19 +97,14 @@ async function readCertificateCredential(context: SecretContext): Promise<Creden
     if (!document.has(key)) findings.problem(key, `is required for the credential with ${other}`);
   }
   const passphrase = await readSecret(secrets.passphrase, context);
-  const certificateFile = await files.read('atp.certificateFile', 'public');
-  const keyFile = await files.read('atp.privateKeyFile', 'secret');
-
-  const certificates = certificateFile && readCertificates(certificateFile);
-  if (certificates && 'trouble' in certificates) {
-    findings.problem('atp.certificateFile', `the file named there ${certificates.trouble}`);
-  }
-  const { valueKey, fileKey } = secrets.passphrase;
   // Without the passphrase that was meant, nothing true can be said about the key.
-  if (passphrase === undefined && (document.has(valueKey) || document.has(fileKey))) return undefined;
-  const key = keyFile && readPrivateKey(keyFile, passphrase);
-  if (key && 'trouble' in key) findings.problem('atp.privateKeyFile', `the file named there ${key.trouble}`);
-  if (!certificates || 'trouble' in certificates || !key || 'trouble' in key) return undefined;
+  const { valueKey, fileKey } = secrets.passphrase;
+  const lacksPassphrase = passphrase === undefined && (document.has(valueKey) || document.has(fileKey));
+  const certificates = await files.read('atp.certificateFile', 'public', readCertificates);
+  const key = await files.read('atp.privateKeyFile', 'secret', (file) =>
+    lacksPassphrase ? undefined : readPrivateKey(file, passphrase),
+  );
+  if (!certificates || !key) return undefined;
 
   registerSecret(key.pem);
   const own = certificates.find(({ x509 }) => x509.checkPrivateKey(key.key));
@@ -150,17 +146,12 @@ function day(time: number): string {
  * Only looks whether the token is there. Who owns the file and who may read it is up to its issuer, which replaces it
  * (Kubernetes projects it 0644 for every user of the pod).
  */
-async function readFederatedCredential(context: SecretContext): Promise<Credential | undefined> {
-  const key = 'atp.federatedTokenFile';
-  const file = await context.files.read(key, 'foreign');
-  if (!file) return undefined;
-  const text = decodeText(file.bytes)?.trim();
-  if (text === undefined || text === '' || /\s/u.test(text)) {
-    context.findings.problem(
-      key,
-      text === '' ? 'the file named there is empty' : 'the file named there does not hold a token',
-    );
-    return undefined;
-  }
-  return { kind: 'federated', tokenFile: file.path };
+async function readFederatedCredential({ files }: SecretContext): Promise<Credential | undefined> {
+  return files.read('atp.federatedTokenFile', 'foreign', ({ path, bytes }): Credential => {
+    const text = decodeText(bytes)?.trim();
+    if (text === '') throw new Trouble('the file named there is empty');
+    if (text === undefined || /\s/u.test(text))
+      throw new Trouble('the file named there does not hold a token');
+    return { kind: 'federated', tokenFile: path };
+  });
 }

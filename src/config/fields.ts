@@ -1,7 +1,10 @@
 import * as z from 'zod/mini';
 
-/** What a text stands for, or why it stands for nothing; the reason never holds the text, which may be a mislaid secret. */
-export type Verdict<Value> = { value: Value } | { trouble: string };
+/**
+ * Why something cannot be used, as the end of a sentence that begins with its key: what was expected, never what was found,
+ * which may be a mislaid secret.
+ */
+export class Trouble extends Error {}
 
 /** No address or fingerprint comes near this. */
 const longestParsed = 2048;
@@ -36,21 +39,24 @@ export function textLike(form: RegExp, wanted: string) {
   return text(wanted).check(z.refine((value) => form.test(value), { error: `expected ${wanted}` }));
 }
 
-/** Text that comes out as what it stands for. With `wanted` it must be given. */
-export function parsed<Value>(parse: (text: string) => Verdict<Value>, wanted?: string) {
-  const short = z.maxLength(longestParsed, {
-    error: `is longer than ${longestParsed} characters`,
-    abort: true,
-  });
-  return z.pipe(
-    text(wanted).check(short),
-    z.transform((input: string, context) => {
-      const verdict = parse(input);
-      if ('value' in verdict) return verdict.value;
-      context.issues.push({ code: 'custom', message: verdict.trouble, input });
+/** Text that comes out as what `parse` makes of it, which throws a {@link Trouble}. With `wanted` it must be given. */
+export function parsed<Value>(parse: (text: string) => Value, wanted?: string) {
+  const error = `is longer than ${longestParsed} characters`;
+  return readAs(text(wanted).check(z.maxLength(longestParsed, { error, abort: true })), parse);
+}
+
+/** The same for text with checks of its own. */
+export function readAs<Value>(base: z.ZodMiniString, parse: (text: string) => Value) {
+  const read = z.transform((input: string, context) => {
+    try {
+      return parse(input);
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      context.issues.push({ code: 'custom', message: error.message, input });
       return z.NEVER;
-    }),
-  );
+    }
+  });
+  return z.pipe(base, read);
 }
 
 /** The path of a file or directory. */
@@ -85,8 +91,5 @@ export function number(least: number, most: number, usual: number) {
 export function oneOf<const Word extends string>(words: readonly Word[], usual: Word, remark = '') {
   const quoted = words.map((word) => `"${word}"`);
   const list = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`;
-  return z._default(
-    z.enum(words, { error: `expected ${list}${remark}` }),
-    usual as z.core.util.NoUndefined<Word>,
-  );
+  return z._default(z.enum(words, { error: `expected ${list}${remark}` }), usual);
 }

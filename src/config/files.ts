@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileTrouble, shellWord, untrusted } from '../local/ownership.ts';
 import type { Document } from './document.ts';
+import { Trouble } from './fields.ts';
 import type { Findings } from './findings.ts';
 
 /** Nothing that belongs into a configuration comes near this. */
@@ -84,10 +85,15 @@ export function mayBeMislaid(name: string): boolean {
 /** Reads the files that a configuration names, and reports what is wrong with them under the key that names them. */
 export interface NamedFiles {
   /**
-   * The file that a key names; undefined without one and after a problem. `secret`: nobody else should be able to read it.
-   * `foreign`: a secret that somebody else keeps up to date, whose owner and permissions are theirs to choose.
+   * What `use` makes of the file that a key names; undefined without one and after a problem, such as a `Trouble` that `use`
+   * throws. `secret`: nobody else should be able to read the file. `foreign`: a secret that somebody else keeps up to date,
+   * whose owner and permissions are theirs to choose.
    */
-  read(key: string, content: 'secret' | 'public' | 'foreign'): Promise<ReadFile | undefined>;
+  read<Value>(
+    key: string,
+    content: 'secret' | 'public' | 'foreign',
+    use: (file: ReadFile) => Value,
+  ): Promise<Value | undefined>;
   /** The full path of a file that is named relative to the configuration. */
   resolve(path: string): string;
 }
@@ -104,26 +110,28 @@ export function createNamedFiles(options: {
   const base = dirname(options.configFile);
   return {
     resolve: (path) => resolve(base, path),
-    async read(key, content) {
+    async read(key, content, use) {
       const name = document.valueOf(key);
       if (typeof name !== 'string') return undefined;
-      const path = resolve(base, name);
-      const file = await readBounded(path);
-      if ('trouble' in file) {
-        findings.problem(
-          key,
-          mayBeMislaid(name)
-            ? `the file named there cannot be read: ${file.trouble} (relative paths start at ${base})`
-            : `${path} cannot be read: ${file.trouble}`,
-        );
-        return undefined;
-      }
-      if (content !== 'public') registerSecret(file.bytes.toString());
-      if (content === 'foreign') return file;
-      const trouble = ownershipTrouble(file, uid);
-      if (trouble !== undefined) findings.problem(key, trouble);
-      if (content === 'secret') warnOfReaders(file, uid, findings);
-      return file;
+      return findings.attempt(key, async () => {
+        const path = resolve(base, name);
+        const file = await readBounded(path);
+        if ('trouble' in file) {
+          const trouble = `cannot be read: ${file.trouble}`;
+          throw new Trouble(
+            mayBeMislaid(name)
+              ? `the file named there ${trouble} (relative paths start at ${base})`
+              : `${path} ${trouble}`,
+          );
+        }
+        if (content !== 'public') registerSecret(file.bytes.toString());
+        if (content !== 'foreign') {
+          const trouble = ownershipTrouble(file, uid);
+          if (trouble !== undefined) findings.problem(key, trouble);
+        }
+        if (content === 'secret') warnOfReaders(file, uid, findings);
+        return use(file);
+      });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts';
+import { Trouble } from './fields.ts';
 import { knownKeys } from './schema.ts';
 
 /** Something that should be mended but stops nothing. */
@@ -21,6 +22,8 @@ export interface Findings {
   /** Something that makes the configuration unusable. `key` is a full key such as `detect.url`, or what else is at fault. */
   problem(key: string, text: string): void;
   unknownKey(key: string): void;
+  /** What `read` returns; undefined when it throws a {@link Trouble}, which is a problem with the key. */
+  attempt<Value>(key: string, read: () => Value | Promise<Value>): Promise<Value | undefined>;
   warn(warning: Warning): void;
   warnings: Warning[];
   any(): boolean;
@@ -52,6 +55,15 @@ export function createFindings(): Findings {
     },
     unknownKey(key) {
       add({ key, text: 'unknown key', isUnknown: true });
+    },
+    async attempt(key, read) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof Trouble)) throw error;
+        add({ key, text: error.message, isUnknown: false });
+        return undefined;
+      }
     },
     warn(warning) {
       warnings.push(warning);

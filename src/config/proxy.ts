@@ -8,18 +8,15 @@ import type { Findings } from './findings.ts';
 export const proxyVariables = ['https_proxy', 'HTTPS_PROXY'] as const;
 
 /** Takes the proxy of the environment, unless the file names one. */
-export function readProxyVariable(
+export async function readProxyVariable(
   document: Document,
   env: NodeJS.ProcessEnv,
   findings: Findings,
-): URL | undefined {
+): Promise<URL | undefined> {
   const variable = proxyVariables.find((name) => env[name]);
   const text = variable && env[variable];
   if (!text || document.has('http.proxy')) return undefined;
-  const verdict = proxyUrl(text);
-  if ('value' in verdict) return verdict.value;
-  findings.problem(`$${variable}`, verdict.trouble);
-  return undefined;
+  return findings.attempt(`$${variable}`, () => proxyUrl(text));
 }
 
 /** Adds to a proxy the hosts that it is not for: those of the file, else of the environment. */

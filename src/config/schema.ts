@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { asRead } from '../output/clean.ts';
-import { audienceUrl, detectUrl, fingerprint, proxyUrl, rangeTrouble, serviceUrl } from './addresses.ts';
+import { audienceUrl, detectUrl, fingerprint, proxyUrl, range, serviceUrl } from './addresses.ts';
 import {
   isPlaceholder,
   number,
@@ -8,6 +8,7 @@ import {
   parsed,
   path,
   placeholderTrouble,
+  readAs,
   section,
   text,
   textLike,
@@ -63,7 +64,7 @@ export const ConfigFile = section({
       never: z.prefault(
         section({
           names: rules(rule()),
-          ips: rules(rule().check(z.superRefine(checkRange))),
+          ips: rules(readAs(rule(), range)),
           tags: rules(rule()),
           groups: rules(rule()),
           osPlatforms: rules(rule()),
@@ -100,13 +101,8 @@ function rule() {
   );
 }
 
-function rules(item: ReturnType<typeof rule>) {
+function rules(item: z.core.$ZodType<string>) {
   return z._default(z.array(item, { error: 'expected a list in brackets' }), []);
-}
-
-function checkRange(value: string, context: z.core.$RefinementCtx<string>): void {
-  const trouble = rangeTrouble(value);
-  if (trouble !== undefined) context.addIssue({ code: 'custom', message: trouble });
 }
 
 /** Full keys of everything that may be configured, e.g. `isolation.never.ips`, sections included. */

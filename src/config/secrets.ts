@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Document } from './document.ts';
-import { isPlaceholder, placeholderTrouble } from './fields.ts';
+import { isPlaceholder, placeholderTrouble, Trouble } from './fields.ts';
 import { decodeText, type NamedFiles } from './files.ts';
 import type { Findings } from './findings.ts';
 import { proxyVariables } from './proxy.ts';
@@ -69,36 +69,34 @@ export async function readSecret(
   { document, env, files, findings }: SecretContext,
   wanted?: string,
 ): Promise<string | undefined> {
-  function judged(key: string, text: string, subject = ''): string | undefined {
-    const trouble = troubleWith(text, form);
-    if (trouble === undefined) return text;
-    findings.problem(key, subject + trouble);
-    return undefined;
-  }
-
   if (document.has(valueKey) && document.has(fileKey)) {
     findings.problem(valueKey, `give either this or ${fileKey}, not both`);
     return undefined;
   }
   if (document.has(valueKey)) {
     const value = document.valueOf(valueKey);
-    return typeof value === 'string' ? judged(valueKey, value) : undefined;
+    return typeof value === 'string' ? findings.attempt(valueKey, () => judge(value, form)) : undefined;
   }
   if (document.has(fileKey)) {
-    const file = await files.read(fileKey, 'secret');
-    if (!file) return undefined;
-    const text = decodeText(file.bytes);
-    if (text === undefined) {
-      findings.problem(fileKey, 'the file named there is not text in UTF-8');
-      return undefined;
-    }
-    const trimmed = form === 'passphrase' ? text.replace(/\r?\n$/u, '') : text.trim();
-    return judged(fileKey, trimmed, 'the file named there ');
+    return files.read(fileKey, 'secret', ({ bytes }) => {
+      const text = decodeText(bytes);
+      if (text === undefined) throw new Trouble(`${inFile}is not text in UTF-8`);
+      return judge(form === 'passphrase' ? text.replace(/\r?\n$/u, '') : text.trim(), form, inFile);
+    });
   }
-  const value = variable === undefined ? undefined : env[variable];
-  if (value) return judged(`$${variable ?? ''}`, value);
+  const value = variable && env[variable];
+  if (value) return findings.attempt(`$${variable}`, () => judge(value, form));
   if (wanted !== undefined) findings.problem(valueKey, wanted);
   return undefined;
+}
+
+const inFile = 'the file named there ';
+
+/** Returns the secret if it can be one. */
+function judge(text: string, form: Secret['form'], subject = ''): string {
+  const trouble = troubleWith(text, form);
+  if (trouble !== undefined) throw new Trouble(subject + trouble);
+  return text;
 }
 
 function troubleWith(text: string, form: Secret['form']): string | undefined {
