@@ -4,7 +4,7 @@ import { decodeText } from './files.ts';
 import type { Findings } from './findings.ts';
 import { readCertificates, readPrivateKey } from './pem.ts';
 import { guidForm } from './schema.ts';
-import { readSecret, type SecretContext, secrets } from './secrets.ts';
+import { fileKeyOf, readSecret, type SecretContext, secrets } from './secrets.ts';
 
 /** How the program proves to Entra ID that it is the application. */
 export type Credential =
@@ -43,9 +43,9 @@ export async function readDetectToken(context: SecretContext): Promise<string | 
 export async function readCredential(context: SecretContext): Promise<Credential | undefined> {
   const { appSecret, passphrase } = secrets;
   return readOnlyWay('atp', context, [
-    { keys: [appSecret.valueKey, appSecret.fileKey], read: readSecretCredential },
+    { keys: [appSecret.key, fileKeyOf(appSecret)], read: readSecretCredential },
     {
-      keys: ['atp.certificateFile', 'atp.privateKeyFile', passphrase.valueKey, passphrase.fileKey],
+      keys: ['atp.certificateFile', 'atp.privateKeyFile', passphrase.key, fileKeyOf(passphrase)],
       read: readCertificateCredential,
     },
     { keys: ['atp.federatedTokenFile'], read: readFederatedCredential },
@@ -98,8 +98,8 @@ async function readCertificateCredential(context: SecretContext): Promise<Creden
   }
   const passphrase = await readSecret(secrets.passphrase, context);
   // Without the passphrase that was meant, nothing true can be said about the key.
-  const { valueKey, fileKey } = secrets.passphrase;
-  const lacksPassphrase = passphrase === undefined && (document.has(valueKey) || document.has(fileKey));
+  const isMeant = document.has(secrets.passphrase.key) || document.has(fileKeyOf(secrets.passphrase));
+  const lacksPassphrase = passphrase === undefined && isMeant;
   const certificates = await files.read('atp.certificateFile', 'public', readCertificates);
   const key = await files.read('atp.privateKeyFile', 'secret', (file) =>
     lacksPassphrase ? undefined : readPrivateKey(file, passphrase),

@@ -44,6 +44,7 @@ const mostListed = 100;
 export function createFindings(): Findings {
   const problems = new Map<string, Problem>();
   const warnings: Warning[] = [];
+  const warned = new Set<string>();
 
   function add(problem: Problem): void {
     problems.set(`${problem.key}: ${problem.text}`, problem);
@@ -66,7 +67,8 @@ export function createFindings(): Findings {
       }
     },
     warn(warning) {
-      warnings.push(warning);
+      if (!warned.has(warning.text)) warnings.push(warning);
+      warned.add(warning.text);
     },
     warnings,
     any: () => problems.size > 0,
@@ -83,9 +85,8 @@ export function createFindings(): Findings {
 /** Unknown keys follow the known ones of their section; what is no key comes first. */
 function rankOf(key: string): number {
   const known = knownKeys.indexOf(key.replace(/\[\d+\]$/u, ''));
-  return known >= 0
-    ? known
-    : knownKeys.findLastIndex((other) => other.startsWith(parentOf(key) || '.')) + 0.5;
+  if (known >= 0) return known;
+  return knownKeys.findLastIndex((other) => other.startsWith(parentOf(key) || '.')) + 0.5;
 }
 
 async function lineOf({ key, text, isUnknown }: Problem): Promise<string> {

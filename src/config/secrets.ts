@@ -5,12 +5,10 @@ import { decodeText, type NamedFiles } from './files.ts';
 import type { Findings } from './findings.ts';
 import { proxyVariables } from './proxy.ts';
 
-/** The places where one secret may come from, and what it may look like. */
+/** One secret: the places where it may come from, and what it may look like. */
 interface Secret {
-  /** Key that holds the value itself, e.g. `detect.token`. */
-  valueKey: string;
-  /** Key that names a file. */
-  fileKey: string;
+  /** Key that holds the value itself, e.g. `detect.token`; the key that names a file with it is that of {@link fileKeyOf}. */
+  key: string;
   /** Environment variable that counts when the configuration has neither. */
   variable?: string;
   /**
@@ -22,24 +20,15 @@ interface Secret {
 
 /** Every secret of the configuration. */
 export const secrets = {
-  detectToken: {
-    valueKey: 'detect.token',
-    fileKey: 'detect.tokenFile',
-    variable: 'ATP_DETECT_TOKEN',
-    form: 'token',
-  },
-  appSecret: {
-    valueKey: 'atp.appSecret',
-    fileKey: 'atp.appSecretFile',
-    variable: 'ATP_APP_SECRET',
-    form: 'secret',
-  },
-  passphrase: {
-    valueKey: 'atp.privateKeyPassphrase',
-    fileKey: 'atp.privateKeyPassphraseFile',
-    form: 'passphrase',
-  },
+  detectToken: { key: 'detect.token', variable: 'ATP_DETECT_TOKEN', form: 'token' },
+  appSecret: { key: 'atp.appSecret', variable: 'ATP_APP_SECRET', form: 'secret' },
+  passphrase: { key: 'atp.privateKeyPassphrase', form: 'passphrase' },
 } as const satisfies Record<string, Secret>;
+
+/** The key that names a file with the secret. */
+export function fileKeyOf({ key }: Secret): string {
+  return `${key}File`;
+}
 
 /** What reading a credential takes. */
 export interface SecretContext {
@@ -65,17 +54,19 @@ export function registerEnvironment(env: NodeJS.ProcessEnv, registerSecret: (sec
  * text `wanted` where that is given.
  */
 export async function readSecret(
-  { valueKey, fileKey, variable, form }: Secret,
+  secret: Secret,
   { document, env, files, findings }: SecretContext,
   wanted?: string,
 ): Promise<string | undefined> {
-  if (document.has(valueKey) && document.has(fileKey)) {
-    findings.problem(valueKey, `give either this or ${fileKey}, not both`);
+  const { key, variable, form } = secret;
+  const fileKey = fileKeyOf(secret);
+  if (document.has(key) && document.has(fileKey)) {
+    findings.problem(key, `give either this or ${fileKey}, not both`);
     return undefined;
   }
-  if (document.has(valueKey)) {
-    const value = document.valueOf(valueKey);
-    return typeof value === 'string' ? findings.attempt(valueKey, () => judge(value, form)) : undefined;
+  if (document.has(key)) {
+    const value = document.valueOf(key);
+    return typeof value === 'string' ? findings.attempt(key, () => judge(value, form)) : undefined;
   }
   if (document.has(fileKey)) {
     return files.read(fileKey, 'secret', ({ bytes }) => {
@@ -86,7 +77,7 @@ export async function readSecret(
   }
   const value = variable && env[variable];
   if (value) return findings.attempt(`$${variable}`, () => judge(value, form));
-  if (wanted !== undefined) findings.problem(valueKey, wanted);
+  if (wanted !== undefined) findings.problem(key, wanted);
   return undefined;
 }
 
