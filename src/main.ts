@@ -86,6 +86,7 @@ export async function main(options: Options, io: Io): Promise<ExitCode> {
     const { unusableConfiguration } = await import('./check/check.ts');
     return await printCheck([unusableConfiguration(error)], options, io, secrets);
   }
+  log.debug({ file: config.file }, 'this configuration is used');
   try {
     return await inTime(options, config, io, async (stop) => {
       const startedAt = clock.now();

@@ -84,7 +84,11 @@ export const ConfigFile = section({
     section({
       timeoutSeconds: number(1, 600, 30),
       proxy: z.optional(parsed(proxyUrl)),
-      noProxy: z.optional(z.string({ error: 'expected text in quotes' })),
+      noProxy: z.optional(
+        z
+          .string({ error: 'expected text in quotes' })
+          .check(z.maxLength(16_384, { error: 'is longer than 16384 characters' })),
+      ),
     }),
     {},
   ),

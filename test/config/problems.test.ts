@@ -149,6 +149,11 @@ describe('one problem is one line:', () => {
       JSON.stringify(minimal).replace(/\}$/u, ',"runTimeoutMinutes":1e999}'),
       'runTimeoutMinutes: expected a number from 0.1 to 1440',
     ],
+    [
+      'exceptions without end',
+      { ...minimal, http: { noProxy: 'x,'.repeat(8193) } },
+      'http.noProxy: is longer than 16384 characters',
+    ],
     ['a path that is empty', { ...minimal, cacheDir: ' ' }, 'cacheDir: is empty'],
     ['a path for a shell', { ...minimal, cacheDir: '~/cache' }, 'cacheDir: expected a path without ~'],
     ['a path with a zero', { ...minimal, cacheDir: `${mislaid}\0` }, 'cacheDir: expected a path'],

@@ -315,6 +315,11 @@ describe('a good configuration', () => {
     });
 
     expect(result.code).toBe(0);
+    expect(logOf(result)[0]).toMatchObject({
+      level: 'debug',
+      msg: 'this configuration is used',
+      file: join(home, 'config.json'),
+    });
     expectNoSecrets(services, result);
     expect(host.tags).not.toContain('host_context');
   });
