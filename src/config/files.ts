@@ -78,7 +78,8 @@ export function decodeText(bytes: Buffer): string | undefined {
  * and must not be repeated.
  */
 export function mayBeMislaid(name: string): boolean {
-  const isLikePath = name.includes('/') || /\.[a-z0-9]{1,8}$/iu.test(name);
+  // What Entra ID makes for a secret may have a dot near its end, but seldom small letters only behind it.
+  const isLikePath = name.includes('/') || /\.(?:[a-z][a-z0-9]{0,5}|[A-Z]{1,6})$/u.test(name);
   return !isLikePath || name.length > 256 || /[{}"'\r\n]|-----BEGIN/u.test(name);
 }
 

@@ -93,6 +93,7 @@ async function troubleWith(path: string, name: string): Promise<string | undefin
     switch (systemCode(error)) {
       case 'ENOENT':
       case 'ENOTDIR':
+      case 'ENAMETOOLONG':
         return 'there is no such file';
       // A directory that this user may not enter, as when another user's home is set.
       case 'EACCES':

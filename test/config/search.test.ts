@@ -135,7 +135,7 @@ describe('a configuration that is not found', () => {
     const world = await makeConfigDir();
 
     expect(await world.failure({ file: `/${'m1sl41d-s3cr3t'.repeat(400)}` })).toBe(
-      'the configuration that --config names cannot be read: ENAMETOOLONG',
+      'no configuration: --config names no file that can be read: there is no such file',
     );
   });
 });
@@ -157,7 +157,7 @@ describe('a file that the configuration names and that is not there', () => {
     );
   });
 
-  test.each([...pasted, 'Ab8Q~x.y_z-0123456789', '-----BEGIN PRIVATE KEY-----\nAAAA/x.pem', "/it's.txt"])(
+  test.each([...pasted, 'Ab8Q~x.y_z-0123456789', 'Ab8Q~xyz0123456.7Bc', '-----BEGIN PRIVATE KEY-----\nAAAA/x.pem', "/it's.txt"])(
     'is not when the name may be a secret: %j',
     async (tokenFile) => {
       const world = await makeConfigDir();
