@@ -157,17 +157,20 @@ describe('a file that the configuration names and that is not there', () => {
     );
   });
 
-  test.each([...pasted, 'Ab8Q~x.y_z-0123456789', 'Ab8Q~xyz0123456.7Bc', '-----BEGIN PRIVATE KEY-----\nAAAA/x.pem', "/it's.txt"])(
-    'is not when the name may be a secret: %j',
-    async (tokenFile) => {
-      const world = await makeConfigDir();
-      await world.put('config.json', { ...minimal, detect: { url: minimal.detect.url, tokenFile } });
+  test.each([
+    ...pasted,
+    'Ab8Q~x.y_z-0123456789',
+    'Ab8Q~xyz0123456.7Bc',
+    '-----BEGIN PRIVATE KEY-----\nAAAA/x.pem',
+    "/it's.txt",
+  ])('is not when the name may be a secret: %j', async (tokenFile) => {
+    const world = await makeConfigDir();
+    await world.put('config.json', { ...minimal, detect: { url: minimal.detect.url, tokenFile } });
 
-      expect(await world.failure()).toMatch(
-        /^the configuration \S+ is not valid:\n- detect\.tokenFile: the file named there cannot be read: (?:there is no such file|ENAMETOOLONG) \(relative paths start at \S+\)$/u,
-      );
-    },
-  );
+    expect(await world.failure()).toMatch(
+      /^the configuration \S+ is not valid:\n- detect\.tokenFile: the file named there cannot be read: (?:there is no such file|ENAMETOOLONG) \(relative paths start at \S+\)$/u,
+    );
+  });
 });
 
 describe('a configuration that is there but broken is not passed over:', () => {
