@@ -15,6 +15,9 @@ const welcome = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2
  */
 const unreached = { 'form-data': './.config/nothing.js' };
 
+/** For Node.js, jsonc-parser names its other build first, whose way to load its parts no bundler understands. */
+const otherBuilds = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' };
+
 /**
  * Bundles the command with everything it needs into one file, so that what is installed is one package and what runs is
  * what was tested. CommonJS, because Node.js takes a seventh longer to load ES modules. Nothing is written.
@@ -29,7 +32,7 @@ export async function bundle() {
     format: 'cjs',
     target: 'node20',
     outfile: 'dist/cli.cjs',
-    alias: unreached,
+    alias: { ...unreached, ...otherBuilds },
     define: { 'import.meta.url': 'fileUrl' },
     banner: { js: `'use strict';\nconst fileUrl = require('node:url').pathToFileURL(__filename).href;` },
     logLevel: 'warning',

@@ -5,6 +5,7 @@ import type { Line } from './check/line.ts';
 import { createClients } from './pipeline/clients.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
+import { warningText } from './config/findings.ts';
 import { AppError, LockedError, OverdueError, worstExitCode, type ExitCode, type Service } from './errors.ts';
 import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
@@ -89,12 +90,17 @@ async function command(session: Session): Promise<ExitCode> {
     const { unusableConfiguration } = await import('./check/check.ts');
     return await printCheck([unusableConfiguration(error)], session, io.stop);
   }
+  session.log.debug({ file: config.file }, 'this configuration is used');
   return await inTime(options, config, io, async (stop) => {
     const startedAt = clock.now();
     const deadline = startedAt + config.runTimeoutMinutes * 60_000;
     const ready: Ready = {
       ...{ ...session, config, stop, startedAt, deadline, version: io.version },
-      ...{ calls: { detect: 0, login: 0, atp: 0 }, warnings: [...config.warnings], hints: new Set() },
+      ...{
+        calls: { detect: 0, login: 0, atp: 0 },
+        warnings: config.warnings.map(warningText),
+        hints: new Set(),
+      },
     };
     return await (options.check ? check(ready) : runOnce(ready));
   });

@@ -68,7 +68,7 @@ function certificate({ config }: CheckContext): Line {
   if (insecure) {
     const detail =
       'NOT verified, because detect.insecure is set: whoever is in between can read the API token';
-    return warning(name, detail, 'pin the certificate with detect.fingerprint256 instead');
+    return warning(name, detail, config.warnings.find(({ topic }) => topic === 'insecure')?.mend ?? '');
   }
   if (fingerprint256 !== undefined) return fine(name, 'is the one of detect.fingerprint256');
   return fine(name, ca === undefined ? 'trusted' : 'trusted, with detect.caFile');
