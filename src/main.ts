@@ -11,7 +11,7 @@ import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
 import { acquireLock, type Lock } from './local/lock.ts';
 import { escapeControls } from './output/clean.ts';
-import { createLazyLog } from './output/lazy-log.ts';
+import { createLazyLog, type LazyLog } from './output/lazy-log.ts';
 import type { Log } from './output/log.ts';
 import type { Options } from './command-line/options.ts';
 import { buildReport, planText } from './pipeline/report.ts';
@@ -46,7 +46,7 @@ interface Session {
   options: Options;
   io: Io;
   clock: Clock;
-  log: Log;
+  log: LazyLog;
   secrets: Secrets;
   progress: Progress;
 }
@@ -180,6 +180,7 @@ async function printCheck(
 /** Prints what was asked for, and returns the exit code: the one given, or a worse one where it cannot be printed. */
 async function print(text: string, exitCode: ExitCode, { io, log, secrets }: Session): Promise<ExitCode> {
   try {
+    await log.flush();
     await io.writeOut(secrets.scrub(text));
     return exitCode;
   } catch (error) {
