@@ -12,7 +12,6 @@ import { createLimiter } from './http/limiter.ts';
 import { acquireLock, type Lock } from './local/lock.ts';
 import { escapeControls } from './output/clean.ts';
 import { createLazyLog, type LazyLog } from './output/lazy-log.ts';
-import type { Log } from './output/log.ts';
 import type { Options } from './command-line/options.ts';
 import { buildReport, planText } from './pipeline/report.ts';
 import { createNoProgress, createProgress, type Progress } from './output/progress.ts';
@@ -52,7 +51,7 @@ interface Session {
 }
 
 /** The same, when the configuration is known. */
-interface Ready extends Session, Job {}
+interface Ready extends Session, Omit<Job, 'log'> {}
 
 /** Runs the command with parsed options, and returns its exit code. */
 export async function main(options: Options, io: Io): Promise<ExitCode> {

@@ -84,6 +84,10 @@ export async function runHere(
       ? parsed.exit
       : await main(parsed, {
           ...io,
+          async writeOut(text) {
+            io.writeOut(text);
+            await Promise.resolve();
+          },
           env: { HOME: options.home ?? scratch },
           cwd: scratch,
           uid: process.getuid?.(),

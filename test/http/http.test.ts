@@ -302,7 +302,9 @@ it.each([
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/api/x', query: { secret: 'no' } }));
 
-  expect(error.message).toBe(`Defender answered ${status} to POST /api/x (Forbidden: Not for you) (request id id-1)`);
+  expect(error.message).toBe(
+    `Defender answered ${status} to POST /api/x (Forbidden: Not for you) (request id id-1)`,
+  );
   expect(error).toMatchObject({
     service: 'atp',
     method: 'POST',
