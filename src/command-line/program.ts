@@ -46,7 +46,7 @@ Examples:
 A tag with blanks needs quotes: --blocktag "please isolate". --tc takes its two scores
 after blanks, never after an equals sign.
 
-Configuration: the file of --config, else of $ATP_CONFIG, else the first of ./config.json,
+Configuration: the file of --config, else of $ATP_CONFIG, else the first of
 $XDG_CONFIG_HOME/atp/config.json (~/.config/atp/config.json) and /etc/atp/config.json.
 Start from config.example.json.
 

@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { readComment } from './comment.ts';
 
 /** Isolations and releases of many machines: of each machine, and of each host of one brain that they were asked for. */

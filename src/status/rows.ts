@@ -1,11 +1,11 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import type { ActionIndex } from '../decide/action-index.ts';
 import { kinds, requestKinds, type RequestKind } from '../decide/kinds.ts';
 import { openAction } from '../decide/machine-state.ts';
 import { isOverByAge } from '../decide/news.ts';
 import { untoldAction } from '../decide/answer.ts';
 import { isHeld, isStatusTag, isUnfinished, readTags, triggersAmong, type TagState } from '../decide/tags.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { agrees, machineStatus, mayLag, unknownStatus, type MachineStatus } from './states.ts';
 
 /** A host as `--status` lists it. */

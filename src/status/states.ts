@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { readComment } from '../decide/comment.ts';
 import { kinds } from '../decide/kinds.ts';
 import { createdAt, isLate, newestFirst, stateOf, type MachineRecord } from '../decide/machine-state.ts';

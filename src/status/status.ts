@@ -21,6 +21,8 @@ export interface StatusContext {
   /** Defender's time, or Detect's as long as Defender was not asked. */
   now(): number;
   log: Log;
+  /** Aborted by a signal, with an AppError as its reason: what was read until then is printed. */
+  stop: AbortSignal;
 }
 
 /** What the program itself and the earlier tool write when an isolation is accepted. */
@@ -28,7 +30,7 @@ const historyWords = 'Manual block';
 
 /** Compares what hosts' tags tell of isolations with Defender's list. A service that cannot be asked ends no table. */
 export async function readStatus(context: StatusContext): Promise<StatusReport> {
-  const { triggers, detect, atp, brain, endsAfterMs, log } = context;
+  const { triggers, detect, atp, brain, endsAfterMs, log, stop } = context;
   const codes: ExitCode[] = [];
   const rules = (): StatusRules => ({ ...triggers, brain, endsAfterMs, now: context.now() });
 
@@ -38,8 +40,8 @@ export async function readStatus(context: StatusContext): Promise<StatusReport> 
       return await value;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      log.error(error.hint === undefined ? {} : { hint: error.hint }, error.message);
       codes.push(error.exitCode);
+      if (!stop.aborted) log.error(error.hint === undefined ? {} : { hint: error.hint }, error.message);
       return undefined;
     }
   }
@@ -48,7 +50,8 @@ export async function readStatus(context: StatusContext): Promise<StatusReport> 
     const hosts: Host[] = [];
     for await (const found of detect.findHosts(selection)) {
       hosts.push(...found.hosts);
-      if (found.isShort) log.error("Detect's list of hosts ended short of its own count, twice; hosts may be missing");
+      if (found.isShort)
+        log.error("Detect's list of hosts ended short of its own count, twice; hosts may be missing");
       for (const { id, name } of found.unusable)
         log.error({ host: id, name }, 'the document of this host in Detect cannot be used');
       if (found.isShort || found.unusable.length > 0) codes.push(ExitCode.incomplete);

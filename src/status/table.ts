@@ -1,5 +1,4 @@
-import { cleanText } from '../output/clean.ts';
-import { escapeControls } from '../output/log.ts';
+import { cleanText, escapeControls } from '../output/clean.ts';
 import type { ExitCode } from '../errors.ts';
 import type { StatusHost, StatusMachine } from './rows.ts';
 import type { MachineStatus } from './states.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineAction } from '../../src/atp/schema.ts';
+import type { MachineAction } from '../../src/atp/machine.ts';
 import { indexActions } from '../../src/decide/action-index.ts';
 import { hostRows, machineRows, type StatusRules } from '../../src/status/rows.ts';
 import {

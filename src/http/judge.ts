@@ -1,15 +1,19 @@
 import { cleanText } from '../output/clean.ts';
-import type { ApiErrorFields, Service } from '../errors.ts';
+import type { ApiErrorFields } from '../errors.ts';
 import { ApiError } from '../errors.ts';
-import type { Body } from './body.ts';
-import { ConnectError, errorCode } from './connect-error.ts';
-import { urlKeys } from './dial.ts';
-import { parseHttpDate } from './http-date.ts';
-import { parseRetryAfter, retryAfterInWords } from './retry-after.ts';
+import { ConnectError, errorCode, urlKeys } from './connection.ts';
+import type { Call } from './read-reply.ts';
+import { parseHttpDate, parseRetryAfter, retryAfterInWords } from './retry-after.ts';
 import { isMarkup, quotable, serviceWords } from './service-words.ts';
 
 /** Answers of somebody who gave up waiting for the one who works: whether the work was done, they do not tell. */
 const gaveUpWaiting = [408, 499];
+
+/** What is longer than this (in UTF-16 units) is no refusal that a person could read. */
+const maxWordsLength = 256 * 1024;
+
+/** The body of an answer: its text, or why there is none. */
+export type Body = { text: string } | { trouble: 'tooLarge' | 'brokenOff' };
 
 /** What a request that succeeded resolves with. */
 export interface HttpResponse {
@@ -29,13 +33,6 @@ export type Outcome = { response: HttpResponse } | Failure;
 interface Failure {
   error: ApiError;
   repeat: Repeat;
-}
-
-/** The request, as far as errors name it. */
-interface Call {
-  service: Service;
-  method: string;
-  path: string;
 }
 
 const requestIdHeaders = [
@@ -60,7 +57,7 @@ export function judgeAnswer(options: {
   const { call, status, header, body, maxBytes, now, secrets } = options;
   const serverTime = parseHttpDate(header('date') ?? '', now);
   const isSuccess = status >= 200 && status < 300;
-  const text = 'text' in body ? body.text : '';
+  const text = 'text' in body && body.text.length <= maxWordsLength ? body.text : '';
   const words = isSuccess ? undefined : serviceWords(text, secrets);
   const idHeader = requestIdHeaders.map(header).find((value) => value !== undefined);
   const requestId = quotable(idHeader, 64, secrets) ?? words?.requestId;
@@ -120,7 +117,7 @@ export function readOutcome<Value>(
 /** Judges an attempt without an answer. `wasSent` tells whether something of the request may have left. */
 export function judgeFailure(call: Call, failure: unknown, wasSent: boolean): Outcome {
   if (failure instanceof ConnectError) {
-    const { reason: cause, isUntrusted } = failure;
+    const { message: cause, isUntrusted } = failure;
     const fields: ApiErrorFields = { ...call, failure: 'network', cause, isUntrusted, notDone: true };
     return { error: new ApiError(fields, failure.hint), repeat: failure.isFinal ? 'never' : 'always' };
   }
