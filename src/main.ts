@@ -3,12 +3,13 @@ import { createCache } from './local/cache.ts';
 import type { Answers } from './check/context.ts';
 import type { Line } from './check/line.ts';
 import { createClients } from './pipeline/clients.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { createServiceClock, systemClock, type Clock } from './clock.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { warningText } from './config/findings.ts';
 import { AppError, LockedError, OverdueError, worstExitCode, type ExitCode, type Service } from './errors.ts';
 import { createBreaker } from './http/breaker.ts';
 import { createLimiter } from './http/limiter.ts';
+import { openCallLog } from './local/call-log.ts';
 import { acquireLock, type Lock } from './local/lock.ts';
 import { escapeControls } from './output/clean.ts';
 import { createLazyLog, type LazyLog } from './output/lazy-log.ts';
@@ -101,7 +102,7 @@ async function command(session: Session): Promise<ExitCode> {
         hints: new Set(),
       },
     };
-    return await (options.check ? check(ready) : runOnce(ready));
+    return await (options.check ? check(ready) : options.status ? status(ready) : runOnce(ready));
   });
 }
 
@@ -160,6 +161,31 @@ async function check(session: Ready): Promise<ExitCode> {
     answers,
   });
   return await printCheck(lines, session, stop);
+}
+
+/** Compares tags with Defender's list, and prints the table; takes no lock and keeps nothing. */
+async function status(session: Ready): Promise<ExitCode> {
+  const { options, config, clock, log, warnings, deadline, stop } = session;
+  const { readStatus } = await import('./status/status.ts');
+  const { statusJson, statusTable } = await import('./status/table.ts');
+  const cache = createCache({ dir: config.cacheDir, warn: (text) => warnings.push(text), readOnly: true });
+  const earlier = await openCallLog(cache, config.atp).earlier(clock.now());
+  const { now, learn } = createServiceClock(clock);
+  const { detect, atp } = createClients(config, {
+    ...session,
+    cache,
+    limiter: createLimiter({ clock, deadline, earlier }),
+    breaker: createBreaker(),
+    onOutcome(service, { serverTime }) {
+      learn(service, serverTime);
+    },
+  });
+  const brain = new URL(config.detect.url).host;
+  const endsAfterMs = config.isolation.endsAfterDays * 86_400_000;
+  const report = await readStatus({ brain, endsAfterMs, triggers: options, detect, atp, now, log, stop });
+  if (session.io.terminal) for (const warning of warnings) log.warn(warning);
+  if (!options.json && options.verbosity === 'quiet') return report.exitCode;
+  return await print(options.json ? statusJson(report) : statusTable(report), report.exitCode, session);
 }
 
 async function printCheck(

@@ -31,7 +31,11 @@ export const Machine = mapped(
     onboardingStatus: optionalText,
     // The spelling of Microsoft's own pages (MicrosoftDocs/defender-docs, machine).
     onboardingstatus: optionalText,
-    mergedIntoMachineId: mapped(lowerCaseText, (id) => (id === '' ? undefined : id)),
+    /** Any other form would not be an id to ask for, nor a record to trust. */
+    mergedIntoMachineId: z.pipe(
+      mapped(lowerCaseText, (id) => (id === '' ? undefined : id)),
+      z.optional(z.string().check(z.regex(/^[0-9a-z-]{1,64}$/u))),
+    ),
     isExcluded: z.catch(z.boolean(), false),
     machineTags: z.catch(optionalList(z.string()), undefined),
   }),
@@ -57,6 +61,7 @@ export const MachineAction = mapped(
     requestorComment: optionalText,
     cancellationComment: optionalText,
     creationDateTimeUtc: optionalTime,
+    computerDnsName: optionalText,
     lastUpdateDateTimeUtc: optionalTime,
     lastUpdateTimeUtc: optionalTime,
   }),

@@ -21,6 +21,7 @@ export interface Given {
 export interface Switches {
   dryRun?: true;
   check?: true;
+  status?: true;
   json?: true;
   verbose?: true;
   quiet?: true;
@@ -33,6 +34,8 @@ const helpAfterwards = `
 Examples:
   atp --check --tag host_context --blocktag block --unblocktag unblock
       is everything in place for these flags?
+  atp --status --blocktag block --unblocktag unblock
+      who is isolated, and what waits?
   atp --dry-run --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
       what would a run do now, host by host?
   atp --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
@@ -98,6 +101,11 @@ export function createProgram(given: Given, io: OptionsOutput): Command {
     .option(
       '--check',
       'test configuration, credentials, permissions and reachability for the flags given; change nothing',
+    )
+    .option(
+      '--status',
+      'print who is isolated, since when and by whom, where tags and Defender disagree, and what waits for the ' +
+        'block and unblock tags given; change nothing',
     );
 
   return program

@@ -30,6 +30,7 @@ const action = {
   type: 'Isolate',
   status: 'Pending',
   machineId,
+  computerDnsName: record.computerDnsName,
   requestor: record.requestor,
   requestorComment: 'full isolate',
   cancellationComment: undefined,
