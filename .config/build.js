@@ -2,9 +2,10 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.js';
+import { configSchema } from './schema.js';
 
-// Writes dist/: the command, and the licences of what is in it. Each file is put in its place as a whole, the command last,
-// so that a command that starts meanwhile finds all that it needs.
+// Writes dist/: the command, the licences of what is in it, and the JSON Schema of the configuration. Each file is put in
+// its place as a whole, the command last, so that a command that starts meanwhile finds all that it needs.
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const { files, packages } = await bundle();
@@ -20,6 +21,7 @@ const licences = [
 const contents = [
   ...files.map((file) => ({ name: basename(file.path), contents: file.contents })),
   { name: 'third-party-licences.txt', contents: `${licences}\n` },
+  { name: 'config.schema.json', contents: await configSchema() },
 ].sort((one, other) => Number(one.name === 'cli.cjs') - Number(other.name === 'cli.cjs'));
 
 mkdirSync(dist, { recursive: true });

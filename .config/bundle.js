@@ -15,6 +15,12 @@ const welcome = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2
  */
 const unreached = { 'form-data': './.config/nothing.js' };
 
+/** A package that is not installed, which a proxy's agent would look for to log in by Kerberos. It is not looked for at run time. */
+const notInstalled = { kerberos: './.config/nothing.js' };
+
+/** For Node.js, jsonc-parser names its other build first, whose way to load its parts no bundler understands. */
+const otherBuilds = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' };
+
 /**
  * Bundles the command with everything it needs into one file, so that what is installed is one package and what runs is
  * what was tested. CommonJS, because Node.js takes a seventh longer to load ES modules. Nothing is written.
@@ -29,7 +35,7 @@ export async function bundle() {
     format: 'cjs',
     target: 'node20',
     outfile: 'dist/cli.cjs',
-    alias: unreached,
+    alias: { ...unreached, ...notInstalled, ...otherBuilds },
     define: { 'import.meta.url': 'fileUrl' },
     banner: { js: `'use strict';\nconst fileUrl = require('node:url').pathToFileURL(__filename).href;` },
     logLevel: 'warning',
@@ -64,7 +70,7 @@ function packagesOf(inputs) {
     .map((folder) => {
       const { name, version, license } = require(`${root}/${folder}/package.json`);
       const licence = typeof license === 'string' ? license : 'none named';
-      const text = licenceText(`${root}/${folder}`);
+      const text = licenceText(`${root}/${folder}`) ?? licenceOfRepository(folder, folders);
       const isWelcome = licence
         .replace(/^\((.*)\)$/u, '$1')
         .split(' OR ')
@@ -77,6 +83,17 @@ function packagesOf(inputs) {
       return { name, version, licence, text, problem };
     })
     .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** Of packages that come from one repository, some leave the text to the others. @param {string} folder @param {string[]} others */
+function licenceOfRepository(folder, others) {
+  const repositoryOf = (each) =>
+    JSON.parse(readFileSync(`${root}/${each}/package.json`, 'utf8')).repository?.url;
+  const repository = repositoryOf(folder);
+  return others
+    .filter((other) => other !== folder && repository !== undefined && repositoryOf(other) === repository)
+    .map((other) => licenceText(`${root}/${other}`))
+    .find((text) => text !== undefined);
 }
 
 /** The file with the licence, or the part of the README that has it. @param {string} folder */

@@ -1,31 +1,22 @@
 #!/usr/bin/env node
-import { readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { ExitCode, InterruptedError } from './errors.ts';
+import { AppError, ExitCode, InterruptedError } from './errors.ts';
 import { parseOptions } from './command-line/options.ts';
 import { createSecrets } from './output/secrets.ts';
+import { createOutputs } from './output/streams.ts';
 
-/** How often a line of the log is offered to a pipe that is full, ten milliseconds apart; then it is lost. */
-const mostTries = 500;
+// Packages that print what they do when this is set would print a proxy's password with it.
+delete process.env['DEBUG'];
+// Node.js would open its inspector at this signal, and whoever reaches that reads the secrets and runs code.
+process.on('SIGUSR1', () => undefined);
 
-/** Standard error is written to at once, so that no line is lost however the process ends. */
-function writeErr(text: string): void {
-  const bytes = Buffer.from(text);
-  let tries = 0;
-  for (let written = 0; written < bytes.length;) {
-    try {
-      written += writeSync(2, bytes, written);
-    } catch (error) {
-      // A full pipe is tried again; a closed one, or a reader that has stopped, loses the log and not the run.
-      if (systemCode(error) !== 'EAGAIN' || ++tries > mostTries) return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    }
-  }
-}
+/** From the first signal to the end at the latest, with time left for the process itself: the contract's ten seconds. */
+const mostAfterSignalMs = 9_500;
 
-function systemCode(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
+const { out, err } = createOutputs();
+const secrets = createSecrets();
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
@@ -41,14 +32,17 @@ function workingDirectory(): string {
   }
 }
 
-/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
+type StopSignal = 'SIGINT' | 'SIGTERM';
+const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+
+/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once, and time does so where something hangs. */
 function stopOnSignals(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of stopSignals) {
     process.on(signal, () => {
-      const interruption = new InterruptedError(signal);
-      if (controller.signal.aborted) process.exit(interruption.exitCode);
-      controller.abort(interruption);
+      if (controller.signal.aborted) endBy(signal);
+      controller.abort(new InterruptedError(signal));
+      setTimeout(endBy, mostAfterSignalMs, signal).unref();
     });
   }
   return controller.signal;
@@ -63,38 +57,52 @@ function hideFetch(): void {
     Reflect.deleteProperty(globalThis, name);
 }
 
-const secrets = createSecrets();
+/**
+ * Work for which Node.js holds a thread. `process.exit` waits for these threads: for a name look-up without an answer
+ * ten seconds and more (seen with Node.js 20 and glibc's defaults).
+ */
+const threadWork = ['GetAddrInfoReqWrap', 'FSReqCallback', 'FSReqPromise'];
 
-/** What no part of the program has caught. Node.js would print it as it is, with the line of code and all properties. */
-function crash(error: unknown): void {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const plain = stack.replace(/[^\P{Cc}\n]/gu, '');
-  writeErr(secrets.scrub(`a bug in atp: please report it with this stack\n${plain}\n`));
+/** Ends the process with the code of the signal. Where a thread hangs, the signal itself ends it, which a shell sees as the same code. */
+function endBy(signal: StopSignal): never {
+  process.removeAllListeners(signal);
+  const isHeld = process.getActiveResourcesInfo().some((resource) => threadWork.includes(resource));
+  // The first process of a container cannot end itself so; it goes on to the next line.
+  if (isHeld) process.kill(process.pid, signal);
+  process.exit(new InterruptedError(signal).exitCode);
 }
 
-function crashAtOnce(error: unknown): void {
-  crash(error);
-  process.exit(ExitCode.bug);
+/** What no part of the program has caught. Node.js would print it as it is, with the line of code and all properties. */
+function crash(error: unknown): ExitCode {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const plain = stack.replace(/[^\P{Cc}\n]/gu, '');
+  err.write(secrets.scrub(`a bug in atp: please report it with this stack\n${plain}\n`));
+  return ExitCode.bug;
+}
+
+function crashAtOnce(error: unknown): never {
+  process.exit(crash(error));
 }
 
 async function start(): Promise<ExitCode> {
   const version = packageVersion();
-  process.stdout.on('error', (error) => {
-    // A reader that leaves early (`| head`) is no failure.
-    if (systemCode(error) === 'EPIPE') return;
-    writeErr(`atp: standard output cannot be written: ${String(systemCode(error))}\n`);
-  });
-  const io = { version, writeErr, writeOut: (text: string) => void process.stdout.write(text) };
-  const parsed = parseOptions(process.argv.slice(2), io);
-  if ('exit' in parsed) return parsed.exit;
-
+  const parsed = parseOptions(process.argv.slice(2), { version, writeErr: err.write, writeOut: out.write });
+  if ('exit' in parsed) {
+    await out.drained();
+    return parsed.exit;
+  }
   const stop = stopOnSignals();
   process.on('uncaughtException', crashAtOnce);
   process.on('unhandledRejection', crashAtOnce);
   hideFetch();
   const { main } = await import('./main.ts');
   return await main(parsed, {
-    ...io,
+    version,
+    writeErr: err.write,
+    async writeOut(text) {
+      out.write(text);
+      await out.drained();
+    },
     env: process.env,
     cwd: workingDirectory(),
     uid: process.getuid?.(),
@@ -104,12 +112,23 @@ async function start(): Promise<ExitCode> {
   });
 }
 
-start().then(
-  (exitCode) => {
-    process.exitCode = exitCode;
-  },
-  (error: unknown) => {
-    crash(error);
-    process.exitCode = ExitCode.bug;
-  },
-);
+/** Only help and version fail here in a way that is no bug: there is no log yet. */
+function failBeforeLog(error: unknown): ExitCode {
+  if (!(error instanceof AppError)) return crash(error);
+  err.write(`atp: ${error.message}\n`);
+  return error.exitCode;
+}
+
+async function end(exitCode: ExitCode): Promise<void> {
+  // A log that nobody reads is no failure.
+  await err.drained().catch(() => undefined);
+  // Node.js lists what a thread has just done until its callback is over.
+  await nextTurn();
+  if (exitCode === ExitCode.sigint) endBy('SIGINT');
+  if (exitCode === ExitCode.sigterm) endBy('SIGTERM');
+  // While the exit waits for a thread, no handler runs: from now on a signal does what it does to every process.
+  for (const signal of stopSignals) process.removeAllListeners(signal);
+  process.exit(exitCode);
+}
+
+void start().catch(failBeforeLog).then(end);

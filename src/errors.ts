@@ -144,6 +144,7 @@ export interface ApiErrorFields {
   serviceCode?: string | undefined;
   /** The service's own words, cleaned and shortened. */
   serviceMessage?: string | undefined;
+  /** What the service's support asks for; cleaned, 64 characters at most. */
   requestId?: string | undefined;
   retryAfterMs?: number | undefined;
   /** Value of the `Date` header, milliseconds UTC. */
@@ -157,8 +158,8 @@ export interface ApiErrorFields {
 }
 
 /**
- * A call to one of the services failed. Its message is for a person: service, method, path, status and the service's
- * own words. It carries nothing of the request's headers or body.
+ * A call to one of the services failed. Its message is for a person: service, method, path, status, the service's own
+ * words and the id that it gave the call. It carries nothing of the request's headers or body.
  */
 export class ApiError extends AppError implements ApiErrorFields {
   declare readonly service: Service;
@@ -175,9 +176,18 @@ export class ApiError extends AppError implements ApiErrorFields {
   declare readonly cause: string | undefined;
   declare readonly isUntrusted: boolean | undefined;
 
+  /** The message without the id of the call, which is another one each time. */
+  declare readonly sentence: string;
+
   constructor(fields: ApiErrorFields, hint?: string) {
-    super(apiMessage(fields), `${fields.service}_${fields.failure}`, ExitCode.unavailable, hint);
-    Object.assign(this, fields);
+    const sentence = sentenceOf(fields);
+    super(
+      `${sentence}${requestIdWords(fields)}`,
+      `${fields.service}_${fields.failure}`,
+      ExitCode.unavailable,
+      hint,
+    );
+    Object.assign(this, fields, { sentence });
   }
 
   /** True when the service itself is in trouble (no connection, no answer, 5xx, 429), not this one request. */
@@ -191,7 +201,7 @@ export class ApiError extends AppError implements ApiErrorFields {
   }
 }
 
-function apiMessage(fields: ApiErrorFields): string {
+function sentenceOf(fields: ApiErrorFields): string {
   const call = `${fields.method} ${fields.path}`;
   const who = serviceNames[fields.service];
   const words = [fields.serviceCode, fields.serviceMessage].filter(Boolean).join(': ');
@@ -205,4 +215,9 @@ function apiMessage(fields: ApiErrorFields): string {
     case 'unreadable':
       return `${who}'s answer to ${call} cannot be read${words ? ` (${words})` : ''}`;
   }
+}
+
+/** The id of a failed call as it stands at the end of a message; one that had to have a secret taken out is none. */
+export function requestIdWords({ requestId = '' }: Pick<ApiErrorFields, 'requestId'>): string {
+  return requestId === '' || /\[(?:removed|token)\]/u.test(requestId) ? '' : ` (request id ${requestId})`;
 }

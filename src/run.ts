@@ -42,7 +42,8 @@ export async function run(
     context.progress.expect(cases.length);
     if (cases.length >= manyHosts) await keepHeapSmall();
     const asking = cases.filter(({ asks, ended }) => asks.length > 0 && !ended);
-    const others = cases.filter((one) => !asking.includes(one));
+    const isAsking = new Set(asking);
+    const others = cases.filter((one) => !isAsking.has(one));
 
     rules = await loadRules(asking, context);
     const resolvers = createResolvers(cases, rules, context);
@@ -58,9 +59,9 @@ export async function run(
       ...target,
       cases: heldBack(target.cases, siblings, outcomes, now),
     }));
-    const isSibling = ({ host }: Case) => siblings.cases.some((sibling) => sibling.host.id === host.id);
+    const putRight = new Set(siblings.cases.map(({ host }) => host.id));
     const left = heldBack(
-      others.filter((one) => !isSibling(one)),
+      others.filter(({ host }) => !putRight.has(host.id)),
       siblings,
       outcomes,
       now,

@@ -192,6 +192,7 @@ export async function createHarness(
         version: '0.0.0-test',
         writeOut: (text: string) => {
           stdout += text;
+          return Promise.resolve();
         },
         writeErr: (text: string) => {
           stderr += text;

@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
+import type { HttpClient, HttpRequest } from '../http/http.ts';
+import { answerTo, type Answer } from '../http/read-reply.ts';
 import { refusalOf } from './refusals.ts';
 import { isEnough, missingRole, refusedCall, refusedToken, type Role } from './rights.ts';
 import { rolesOf, type TokenSource } from './token.ts';
@@ -25,7 +26,7 @@ export interface AtpApi {
    * Rejects with an AuthError when the token is refused, and with a MissingRightError when Defender refuses the call
    * (403) or the token is seen to lack the role, in which case the call is not sent.
    */
-  read: <Value>(call: AtpCall, read: (reply: HttpResponse) => Value) => Promise<Value>;
+  read: <Value>(call: AtpCall, read: (answer: Answer) => Value) => Promise<Value>;
 }
 
 /** The whole path of a call; `/api` without a version is the newest. */
@@ -56,7 +57,7 @@ export function createAtpApi(options: { http: HttpClient; token: TokenSource; au
   /** One attempt; what Defender refused, with the token that it refused. */
   async function attempt<Value>(
     call: AtpCall,
-    read: (reply: HttpResponse) => Value,
+    read: (answer: Answer) => Value,
   ): Promise<{ value: Value } | { refused: ApiError; used: string }> {
     let used = '';
     const { caller, role, ...request } = call;
@@ -67,8 +68,10 @@ export function createAtpApi(options: { http: HttpClient; token: TokenSource; au
     }
     const { priority } = caller;
     try {
-      const whole = { ...request, ...subject, priority, path: apiPath(call.path), authorization };
-      return { value: await http.read(whole, read) };
+      const path = apiPath(call.path);
+      const whole = { ...request, ...subject, priority, path, authorization };
+      const named = { service: 'atp', method: call.method, path } as const;
+      return { value: await http.read(whole, (reply) => read(answerTo(named, reply))) };
     } catch (error) {
       if (error instanceof ApiError && isRefused(error, role)) return { refused: error, used };
       throw error;

@@ -1,19 +1,21 @@
 import { ApiError, MissingRightError } from '../errors.ts';
 import type { HttpClient } from '../http/http.ts';
-import { readMember, readReply, unreadable, utcSeconds } from '../http/read-reply.ts';
+import { utcSeconds } from '../http/read-reply.ts';
 import { createAtpApi, type AtpCall, type Caller } from './api.ts';
 import {
-  endless,
+  alertsOfMachine,
+  candidates,
+  everything,
   idOf,
-  listCall,
-  longestList,
+  isMissing,
   orMissing,
   readList,
-  readPage,
+  readPages,
+  textIn,
   type ListCall,
+  type ListSize,
 } from './lists.ts';
-import { ActionReply, ActionType, OfMachine, AddressesReply, AlertReply, MachineReply } from './reply.ts';
-import type { Addresses, Alert, Machine, MachineAction } from './schema.ts';
+import { Addresses, Alert, Machine, MachineAction } from './machine.ts';
 import type { TokenSource } from './token.ts';
 
 export type { Caller } from './api.ts';
@@ -32,8 +34,7 @@ export interface MachinePage {
   machines: Machine[];
   /** Where the records without a usable id are, which were left out. */
   unusable: Addresses[];
-  /** What to skip for the next page; undefined at the end. */
-  next: number | undefined;
+  isLast: boolean;
 }
 
 /**
@@ -61,23 +62,22 @@ export interface AtpClient {
   listAlerts: (machineId: string, caller: Caller) => Promise<Alert[] | 'unknown'>;
   /** Alerts of every machine created since a time (milliseconds UTC); `unknown` likewise. */
   listAlertsSince: (since: number, caller: Caller) => Promise<Alert[] | 'unknown'>;
-  /** Up to 10,000 records of the inventory, after `skip` others. */
-  listMachines: (skip: number, caller: Caller) => Promise<MachinePage>;
+  /** The inventory, up to 10,000 records at a time, as far as it is asked for. */
+  listMachines: (caller: Caller) => AsyncIterable<MachinePage>;
   /**
    * Asks once for an isolation or a release. A 2xx without that action is an ApiError: it may have been carried out. Why
    * Defender will not act on this machine, `refusalOf` reads from the ApiError.
    */
   postAction: (post: MachineActionPost, caller: Caller) => Promise<MachineAction>;
-  /** Asks to cancel an action; what came of it, only the machine's actions tell. */
+  /** Asks to cancel an action; whether it was cancelled, only the actions of the machine tell. */
   cancelAction: (actionId: string, comment: string, caller: Caller) => Promise<void>;
 }
-
-/** Machines at one address within half an hour; more is no answer. */
-const mostCandidates = 1_000;
 
 const addressMemoryMs = 30 * 86_400_000;
 const isolationsAndReleases = "(type eq 'Isolate' or type eq 'Unisolate')";
 const aMachine = 'a machine with an id of 40 digits';
+/** A record of one machine: two thousand interfaces, or as many tags. */
+const maxMachineBytes = 2 ** 20;
 
 /** Makes the client for one Defender; `http` is for its base URL, without `/api`. */
 export function createAtpClient(options: {
@@ -93,8 +93,10 @@ export function createAtpClient(options: {
     const path = `/machines/findbyip(ip='${addressInPath(ip)}',timestamp=${utcSeconds(at)})`;
     const call: ListCall = { path, quota: 'findbyip', role: 'Machine.Read.All', caller };
     // Left out, a record that cannot be read could make the only machine of two.
-    const read = (item: unknown) => [readMember(MachineReply, item, listCall(call), aMachine)];
-    return (await orMissing(readList(api, call, read, 'one page', mostCandidates))) ?? [];
+    const list = readList(api, call, candidates, (member, answer) => [
+      answer.read(Machine, aMachine, member),
+    ]);
+    return (await orMissing(list)) ?? [];
   }
 
   /** @param machineId the only machine that the filter lets through, if it names one */
@@ -107,19 +109,21 @@ export function createAtpClient(options: {
       caller,
     };
     const expected = 'machine actions with id, type, status and machineId';
-    const actions = await readList(api, call, (item) => {
+    const actions = await readList(api, call, everything, (member, answer) => {
       // A filter that is not honoured proves nothing of this machine either.
-      if (machineId !== undefined && isOfAnother(item, machineId))
-        throw unreadable(listCall(call), 200, `actions of machine ${machineId} only`);
-      return mayBeIsolationOrRelease(item) ? [readMember(ActionReply, item, listCall(call), expected)] : [];
+      if (machineId !== undefined && isOfAnother(member, machineId))
+        throw answer.unreadable(`actions of machine ${machineId} only`);
+      return mayBeIsolationOrRelease(member) ? [answer.read(MachineAction, expected, member)] : [];
     });
     return latestOfEach(actions).sort((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0));
   }
 
-  async function alertsOf(read: () => Promise<Keyed<Alert>[] | undefined>): Promise<Alert[] | 'unknown'> {
+  /** Each alert once. */
+  async function alertsBy(call: Omit<ListCall, 'role'>, size: ListSize): Promise<Alert[] | 'unknown'> {
     if (areAlertsUnknown) return 'unknown';
     try {
-      return [...new Map(((await read()) ?? []).map(({ id, value }) => [id, value])).values()];
+      const list = readList(api, { ...call, role: 'Alert.Read.All' }, size, alertOf);
+      return [...new Map(await orMissing(list)).values()];
     } catch (error) {
       if (!(error instanceof MissingRightError)) throw error;
       areAlertsUnknown = true;
@@ -145,9 +149,9 @@ export function createAtpClient(options: {
     async getMachine(id, caller) {
       const path = `/machines/${encodeURIComponent(id)}`;
       const call: AtpCall = { method: 'GET', path, quota: 'machine', role: 'Machine.Read.All', caller };
-      const read = api.read(call, (reply) => {
-        const machine = readReply(MachineReply, reply, listCall(call), aMachine);
-        if (machine.id !== id.toLowerCase()) throw unreadable(listCall(call), reply.status, `machine ${id}`);
+      const read = api.read({ ...call, maxBytes: maxMachineBytes }, (answer) => {
+        const machine = answer.read(Machine, aMachine);
+        if (machine.id !== id.toLowerCase()) throw answer.unreadable(`machine ${id}`);
         return machine;
       });
       return await orMissing(read);
@@ -162,30 +166,25 @@ export function createAtpClient(options: {
       actionsBy(`${isolationsAndReleases} and creationDateTimeUtc ge ${utcSeconds(since)}`, caller),
 
     listAlerts: (machineId, caller) =>
-      alertsOf(() => {
-        const path = `/machines/${encodeURIComponent(machineId)}/alerts`;
-        const call: ListCall = { path, quota: 'alerts', role: 'Alert.Read.All', caller };
-        return orMissing(readList(api, call, alertOf, 'one page'));
-      }),
+      alertsBy(
+        { path: `/machines/${encodeURIComponent(machineId)}/alerts`, quota: 'alerts', caller },
+        alertsOfMachine,
+      ),
 
-    listAlertsSince: (since, caller) =>
-      alertsOf(() => {
-        const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
-        const call: ListCall = { path: '/alerts', query, quota: 'alertlist', role: 'Alert.Read.All', caller };
-        return readList(api, call, alertOf);
-      }),
+    listAlertsSince(since, caller) {
+      const query = { $filter: `alertCreationTime ge ${utcSeconds(since)}` };
+      return alertsBy({ path: '/alerts', query, quota: 'alertlist', caller }, everything);
+    },
 
-    async listMachines(skip, caller) {
+    async *listMachines(caller) {
       const call: ListCall = { path: '/machines', quota: 'machines', role: 'Machine.Read.All', caller };
-      if (skip > longestList) throw endless(call);
-      const listed = await orMissing(readPage(api, call, skip, (item) => [item]));
-      const page: MachinePage = { machines: [], unusable: [], next: listed?.next };
-      for (const item of listed?.kept ?? []) {
-        const machine = MachineReply.safeParse(item).data;
-        if (machine) page.machines.push(machine);
-        else page.unusable.push(AddressesReply.safeParse(item).data ?? {});
+      try {
+        for await (const { kept, next } of readPages(api, call, everything, machinesAmong))
+          yield { ...kept, isLast: next === undefined };
+      } catch (error) {
+        // So it says that there are no machines.
+        if (!isMissing(error)) throw error;
       }
-      return page;
     },
 
     async postAction({ machineId, type, comment, isolationType }, caller) {
@@ -194,12 +193,11 @@ export function createAtpClient(options: {
       const path = `/machines/${encodeURIComponent(machineId)}/${quota}`;
       const json = isIsolation ? { Comment: comment, IsolationType: isolationType } : { Comment: comment };
       const call: AtpCall = { method: 'POST', path, json, quota, role: 'Machine.Isolate', caller };
-      const errorCall = { ...listCall({ path }), method: 'POST' };
       const expected = `the ${type} action of this machine`;
-      return await api.read(call, (reply) => {
-        const action = readReply(ActionReply, reply, errorCall, expected);
+      return await api.read(call, (answer) => {
+        const action = answer.read(MachineAction, expected);
         const isAnother = action.type !== type || action.machineId !== machineId.toLowerCase();
-        if (isAnother) throw unreadable(errorCall, reply.status, expected);
+        if (isAnother) throw answer.unreadable(expected);
         return action;
       });
     },
@@ -207,36 +205,39 @@ export function createAtpClient(options: {
     async cancelAction(actionId, comment, caller) {
       const path = `/machineactions/${encodeURIComponent(actionId)}/cancel`;
       const json = { Comment: comment };
-      const call: AtpCall = {
-        ...{ method: 'POST', path, json, quota: 'cancel', role: 'Machine.Isolate', caller },
-      };
-      // What came of it, only the machine's actions tell.
+      const call: AtpCall = { method: 'POST', path, json, quota: 'cancel', role: 'Machine.Isolate', caller };
+      // Whether it was cancelled, only the machine's actions tell.
       await api.read(call, () => undefined);
     },
   };
 }
 
-/** What tells one alert from another is of no use afterwards. */
-interface Keyed<Value> {
-  id: unknown;
-  value: Value;
+/** An alert by what tells it from others. */
+function alertOf(member: unknown): [unknown, Alert][] {
+  const { data } = Alert.safeParse(member);
+  return data === undefined ? [] : [[idOf(member) ?? member, data]];
 }
 
-function alertOf(item: unknown): Keyed<Alert>[] {
-  const { data } = AlertReply.safeParse(item);
-  return data === undefined ? [] : [{ id: idOf(item) ?? item, value: data }];
+function machinesAmong(members: readonly unknown[]): Omit<MachinePage, 'isLast'> {
+  const machines: Machine[] = [];
+  const unusable: Addresses[] = [];
+  for (const member of members) {
+    const { data } = Machine.safeParse(member);
+    if (data) machines.push(data);
+    else unusable.push(Addresses.safeParse(member).data ?? {});
+  }
+  return { machines, unusable };
 }
 
 /** An entry of another kind is of no interest, however odd; one whose kind cannot be read may be of either. */
-function mayBeIsolationOrRelease(item: unknown): boolean {
-  const { data } = ActionType.safeParse(item);
-  return data === undefined || data.type === 'Isolate' || data.type === 'Unisolate';
+function mayBeIsolationOrRelease(member: unknown): boolean {
+  const type = textIn(member, 'type') ?? 'Isolate';
+  return type === 'Isolate' || type === 'Unisolate';
 }
 
 /** Tells whether an entry names another machine than this one (lower case). */
-function isOfAnother(item: unknown, machineId: string): boolean {
-  const { data } = OfMachine.safeParse(item);
-  return data !== undefined && data.machineId !== machineId;
+function isOfAnother(member: unknown, machineId: string): boolean {
+  return (textIn(member, 'machineId')?.toLowerCase() ?? machineId) !== machineId;
 }
 
 /** Each action once, in the state of its last change. */

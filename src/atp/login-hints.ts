@@ -1,6 +1,6 @@
 import { cleanText } from '../output/clean.ts';
 import type { Credential } from '../config/credential.ts';
-import { AuthError, type ApiError } from '../errors.ts';
+import { AuthError, requestIdWords, type ApiError } from '../errors.ts';
 
 const otherCloud =
   "The tenant lives in another national cloud than the one asked: set atp.cloud to commercial, gcc, gcc-high or dod, whichever is the tenant's.";
@@ -85,7 +85,7 @@ export function loginRefusal(
   const answer = [status, serviceCode].filter((part) => part !== undefined).join(' ');
   const words = plainWords(error.serviceMessage ?? '', secrets);
   return new AuthError(
-    `the login service refused to issue a token (${answer})${words === '' ? '' : `: ${words}`}`,
+    `the login service refused to issue a token (${answer})${words === '' ? '' : `: ${words}`}${requestIdWords(error)}`,
     hintFor(error, kind),
   );
 }

@@ -1,14 +1,15 @@
+import { createHash, createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import type { Clock } from '../clock.ts';
 import type { Credential } from '../config/credential.ts';
 import { ApiError, ConfigError } from '../errors.ts';
-import { backoffMs } from '../http/backoff.ts';
+import { backoffMs } from '../http/retry-after.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 import type { Log } from '../output/log.ts';
 import { mapped, readReply } from '../http/read-reply.ts';
-import { signAssertion } from './assertion.ts';
 import { isRefusedForTime, loginRefusal } from './login-hints.ts';
+import { claimsOf, type Login } from './token.ts';
 
 /** Which application logs in where, and what for. */
 export interface LoginSettings {
@@ -21,13 +22,12 @@ export interface LoginSettings {
   audience: string;
 }
 
-/** A token as the login service issues it. */
-export interface IssuedToken {
-  token: string;
-  lifetimeMs: number;
-}
+type IssuedToken = Awaited<ReturnType<Login['login']>>;
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/** msal-node's value; Entra ID advises five to ten minutes (MicrosoftDocs entra-docs, certificate-credentials). */
+const assertionSeconds = 600;
 
 const maxAttempts = 4;
 
@@ -50,8 +50,8 @@ const TokenReply = z.object({
 });
 
 /**
- * Makes the function that asks Entra ID for a token (client credentials, v2 endpoint). It rejects with an AuthError when
- * the application is refused, and with an ApiError while the login service is out of order.
+ * Makes the login of an application at Entra ID (client credentials, v2 endpoint). It rejects with an AuthError when the
+ * application is refused, and with an ApiError while the login service is out of order.
  */
 export function createLogin(options: {
   /** For the login URL. */
@@ -62,7 +62,7 @@ export function createLogin(options: {
   registerSecret: (secret: string) => void;
   random?: (() => number) | undefined;
   stop?: AbortSignal | undefined;
-}): () => Promise<IssuedToken> {
+}): Login {
   const { http, config, clock, log, registerSecret, random = Math.random, stop } = options;
   const { loginUrl, appId, credential, audience } = config;
   const path = `/${encodeURIComponent(config.tenantId)}/oauth2/v2.0/token`;
@@ -74,12 +74,7 @@ export function createLogin(options: {
     const assertion =
       credential.kind === 'federated'
         ? await readFederatedToken(credential.tokenFile)
-        : await signAssertion({
-            ...credential,
-            appId,
-            audience: `${loginUrl}${path}`,
-            now: clock.now() + skewMs,
-          });
+        : await signAssertion(credential, appId, `${loginUrl}${path}`, clock.now() + skewMs);
     registerSecret(assertion);
     return { client_assertion_type: assertionType, client_assertion: assertion };
   }
@@ -121,7 +116,7 @@ export function createLogin(options: {
     return isLost && (error.retryAfterMs ?? 0) <= 60_000;
   }
 
-  return async () => {
+  async function login(): Promise<IssuedToken> {
     let isTimeAdopted = false;
     for (let attempt = 1; ; attempt += 1) {
       const proven = await proof();
@@ -138,10 +133,32 @@ export function createLogin(options: {
         }
       }
     }
+  }
+
+  return {
+    login,
+    key: [loginUrl, config.tenantId, appId, audience, credential.kind],
+    credential: () => identityOf(credential),
   };
 }
 
-/** What a failure comes to in the end: a refusal, a wrong address, or what it is. */
+/** What tells one credential from another. */
+async function identityOf(credential: Credential): Promise<string | undefined> {
+  switch (credential.kind) {
+    case 'secret':
+      return credential.secret;
+    case 'certificate':
+      return `${credential.certificate}${credential.privateKey}`;
+    case 'federated': {
+      // The file has another token every hour; issuer and subject are those that Entra ID knows the application by.
+      const token = (await readFile(credential.tokenFile, 'utf8').catch(() => undefined))?.trim();
+      const { iss, sub } = claimsOf(token ?? '') ?? {};
+      return typeof iss === 'string' && typeof sub === 'string' ? JSON.stringify([iss, sub]) : token;
+    }
+  }
+}
+
+/** The end of a login that failed: a refusal, a wrong address, or what it is. */
 function ended(error: ApiError, kind: Credential['kind'], secrets: readonly string[]): Error {
   const { status, failure, serviceCode = '' } = error;
   if (failure !== 'status' || status === undefined || error.isOutage) return error;
@@ -167,6 +184,43 @@ async function readFederatedToken(file: string): Promise<string> {
   if (token !== '') return token;
   throw new ConfigError(
     `atp.federatedTokenFile: ${file} ${text === undefined ? 'cannot be read' : 'is empty'}`,
-    'Whoever issues the token (such as the webhook of Azure Workload Identity) has to write it there.',
+    'The issuer of the token (such as the webhook of Azure Workload Identity) has to write it there.',
   );
+}
+
+/**
+ * Signs a client assertion with a certificate's key, in the form that Entra ID documents (certificate-credentials):
+ * PS256, the certificate named by its SHA-256 thumbprint, valid for ten minutes from `now` (milliseconds UTC), its id
+ * used once, `audience` the URL of the token endpoint.
+ */
+async function signAssertion(
+  { certificate, privateKey, passphrase }: Extract<Credential, { kind: 'certificate' }>,
+  appId: string,
+  audience: string,
+  now: number,
+): Promise<string> {
+  // Runs with another credential, and runs that need no token, do without the time to load it.
+  const { SignJWT } = await import('jose');
+  const seconds = Math.floor(now / 1000);
+  try {
+    const { raw } = new X509Certificate(certificate);
+    const key = createPrivateKey(passphrase === undefined ? privateKey : { key: privateKey, passphrase });
+    const thumbprint = createHash('sha256').update(raw).digest('base64url');
+    return await new SignJWT()
+      .setProtectedHeader({ alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprint })
+      .setIssuer(appId)
+      .setSubject(appId)
+      .setAudience(audience)
+      .setJti(randomUUID())
+      .setNotBefore(seconds)
+      .setIssuedAt(seconds)
+      .setExpirationTime(seconds + assertionSeconds)
+      .sign(key);
+  } catch {
+    // What OpenSSL and jose say may quote the key.
+    throw new ConfigError(
+      'the certificate of atp.certificateFile and the key of atp.privateKeyFile cannot be used to sign',
+      'A certificate and an unencrypted RSA key of at least 2048 bits are needed, both in PEM form.',
+    );
+  }
 }

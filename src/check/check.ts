@@ -1,6 +1,6 @@
 import { cacheProblem } from '../local/cache.ts';
 import type { Config } from '../config/config.ts';
-import { tellsOfReaders } from '../config/files.ts';
+import type { Warning } from '../config/findings.ts';
 import { AppError, ExitCode, serviceNames, type Service } from '../errors.ts';
 import type { CheckContext } from './context.ts';
 import { checkDetect } from './detect-checks.ts';
@@ -10,8 +10,8 @@ import { checkMicrosoft } from './microsoft-checks.ts';
 /** The largest difference of clocks that no token request and no address lookup minds. */
 const toleratedSkewMs = 120_000;
 
-const renewal =
-  'Add a new certificate to the app registration, and name it with its key in the configuration.';
+/** What has a line of its own in the table. */
+const topicsWithLines: readonly Warning['topic'][] = ['permissions', 'cache', 'insecure'];
 
 /** Tests configuration, credentials, permissions and reachability, and changes nothing. */
 export async function runChecks(context: CheckContext): Promise<Line[]> {
@@ -32,28 +32,16 @@ export function unusableConfiguration(error: AppError): Line {
   return failure('configuration', error, 'Mend what is named there; config.example.json shows the form.');
 }
 
-function checkConfiguration({ file, warnings, detect }: Config): Line[] {
-  const exposed = warnings.filter(tellsOfReaders);
-  // The cache and the certificate have lines of their own.
-  const others = warnings.filter(
-    (text) => !tellsOfReaders(text) && !/^there is no cache/u.test(text) && !isAboutInsecure(text, detect),
-  );
+function checkConfiguration({ file, warnings }: Config): Line[] {
+  const exposed = warnings.filter(({ topic }) => topic === 'permissions');
+  const others = warnings.filter(({ topic }) => !topicsWithLines.includes(topic));
   return [
     fine('configuration', `${file} is valid`),
-    ...others.map((text) =>
-      warning('configuration', text, text.includes('atp.certificateFile') ? renewal : ''),
-    ),
+    ...others.map(({ text, mend = '' }) => warning('configuration', text, mend)),
     ...(exposed.length > 0
-      ? exposed.map((text) => {
-          const [detail = text, mend = ''] = text.split(/: (?=ch(?:mod|own) )/u);
-          return warning('permissions', detail, mend);
-        })
+      ? exposed.map(({ text, mend = '' }) => warning('permissions', text, mend))
       : [fine('permissions', 'nobody else can change the configuration or read its secrets')]),
   ];
-}
-
-function isAboutInsecure(text: string, { insecure }: Config['detect']): boolean {
-  return insecure && text.startsWith('detect.insecure ');
 }
 
 async function checkCache(cacheDir: string | undefined): Promise<Line> {

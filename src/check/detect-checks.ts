@@ -18,7 +18,7 @@ const troubleHint = 'Detect itself is in trouble: look at its own health page, a
 export async function checkDetect(context: CheckContext): Promise<Line[]> {
   const { detect, config } = context;
   try {
-    await detect.searchHosts('host.id:0', 1);
+    await detect.tryToSearch();
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return [...afterFailure(error, context), ...skippedGroups(context)];
@@ -68,7 +68,7 @@ function certificate({ config }: CheckContext): Line {
   if (insecure) {
     const detail =
       'NOT verified, because detect.insecure is set: whoever is in between can read the API token';
-    return warning(name, detail, 'pin the certificate with detect.fingerprint256 instead');
+    return warning(name, detail, config.warnings.find(({ topic }) => topic === 'insecure')?.mend ?? '');
   }
   if (fingerprint256 !== undefined) return fine(name, 'is the one of detect.fingerprint256');
   return fine(name, ca === undefined ? 'trusted' : 'trusted, with detect.caFile');

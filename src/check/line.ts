@@ -1,6 +1,5 @@
-import { cleanText } from '../output/clean.ts';
+import { cleanText, escapeControls } from '../output/clean.ts';
 import { type AppError, ExitCode } from '../errors.ts';
-import { escapeControls } from '../output/log.ts';
 
 /** One line of `--check`. */
 export interface Line {

@@ -1,7 +1,7 @@
 import { isEnough, type Role } from '../atp/rights.ts';
 import { rolesOf } from '../atp/token.ts';
 import { ApiError, AuthError } from '../errors.ts';
-import { urlKeys } from '../http/dial.ts';
+import { urlKeys } from '../http/connection.ts';
 import { actingFlags, attempt, enrichingFlags, hasNoFlags, type CheckContext } from './context.ts';
 import { failure, fine, skipped, warning, type Line } from './line.ts';
 

@@ -13,6 +13,7 @@ export interface Options {
   unblockTags: string[];
   dryRun: boolean;
   check: boolean;
+  status: boolean;
   /** 0 to 3,600. */
   waitSeconds: number;
   json: boolean;
@@ -35,9 +36,9 @@ export function parseOptions(argv: readonly string[], io: OptionsOutput): Option
     refuseMisplacedValues(argv);
     program.parse(argv, { from: 'user' });
     const options = readOptions(given, program.opts<Switches>(), program.args, argv);
-    if (options.check || asksForAction(options)) return options;
+    if (options.check || options.status || asksForAction(options)) return options;
     program.outputHelp({ error: true });
-    throw new UsageError('nothing to do: give --tag, --tc, --blocktag, --unblocktag or --check');
+    throw new UsageError('nothing to do: give --tag, --tc, --blocktag, --unblocktag, --check or --status');
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return { exit: ExitCode.done };
     if (!(error instanceof CommanderError) && !(error instanceof UsageError)) throw error;
@@ -54,7 +55,7 @@ function refuseMisplacedValues(argv: readonly string[]): void {
   const takesValue = ['--tag', '--tc', '--blocktag', '--unblocktag', '--config', '--wait'];
   for (const [at, flag] of argv.entries()) {
     if (flag === '--') return;
-    const excess = /^(--(?:dry-run|check|json|verbose|quiet|help|version))=/u.exec(flag)?.[1];
+    const excess = /^(--(?:dry-run|check|status|json|verbose|quiet|help|version))=/u.exec(flag)?.[1];
     if (excess) throw new UsageError(`${excess} takes no value`);
     if (!takesValue.includes(flag)) continue;
     const next = argv[at + 1];
@@ -81,6 +82,7 @@ function readOptions(
   if (switches.verbose && switches.quiet) {
     throw new UsageError('--verbose and --quiet exclude each other');
   }
+  if (switches.status) refuseBesideStatus(given, switches);
   checkTags({ '--tag': given.tags, '--blocktag': given.blockTags, '--unblocktag': given.unblockTags });
   return {
     tags: distinct(given.tags),
@@ -89,11 +91,24 @@ function readOptions(
     unblockTags: distinct(given.unblockTags),
     dryRun: switches.dryRun ?? false,
     check: switches.check ?? false,
+    status: switches.status ?? false,
     waitSeconds: readWait(atMostOne('--wait', given.wait)),
     json: switches.json ?? false,
     config: readFileName(atMostOne('--config', given.config)),
     verbosity: switches.verbose ? 'verbose' : switches.quiet ? 'quiet' : 'normal',
   };
+}
+
+function refuseBesideStatus({ tags, scores, wait }: Given, { check, dryRun }: Switches): void {
+  const others = {
+    '--check': check === true,
+    '--dry-run': dryRun === true,
+    '--wait': wait.length > 0,
+    '--tag': tags.length > 0,
+    '--tc': scores.length > 0,
+  };
+  const [other] = Object.entries(others).filter(([, isGiven]) => isGiven);
+  if (other) throw new UsageError(`--status and ${other[0]} exclude each other`);
 }
 
 function asksForAction(options: Options): boolean {

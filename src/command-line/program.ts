@@ -21,6 +21,7 @@ export interface Given {
 export interface Switches {
   dryRun?: true;
   check?: true;
+  status?: true;
   json?: true;
   verbose?: true;
   quiet?: true;
@@ -33,6 +34,8 @@ const helpAfterwards = `
 Examples:
   atp --check --tag host_context --blocktag block --unblocktag unblock
       is everything in place for these flags?
+  atp --status --blocktag block --unblocktag unblock
+      who is isolated, and what waits?
   atp --dry-run --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
       what would a run do now, host by host?
   atp --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
@@ -43,7 +46,7 @@ Examples:
 A tag with blanks needs quotes: --blocktag "please isolate". --tc takes its two scores
 after blanks, never after an equals sign.
 
-Configuration: the file of --config, else of $ATP_CONFIG, else the first of ./config.json,
+Configuration: the file of --config, else of $ATP_CONFIG, else the first of
 $XDG_CONFIG_HOME/atp/config.json (~/.config/atp/config.json) and /etc/atp/config.json.
 Start from config.example.json.
 
@@ -98,6 +101,11 @@ export function createProgram(given: Given, io: OptionsOutput): Command {
     .option(
       '--check',
       'test configuration, credentials, permissions and reachability for the flags given; change nothing',
+    )
+    .option(
+      '--status',
+      'print who is isolated, since when and by whom, where tags and Defender disagree, and what waits for the ' +
+        'block and unblock tags given; change nothing',
     );
 
   return program

@@ -1,53 +1,20 @@
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.ts';
-import type { NeverRules } from '../decide/guard.ts';
 import { ConfigError } from '../errors.ts';
-import { type Credential, readCredential } from './credential.ts';
-import { passwordsIn, readDocument } from './document.ts';
-import { type Entra, readEntra } from './entra.ts';
-import { createNamedFiles, decodeText, ownershipTrouble, readabilityWarning, readBounded } from './files.ts';
+import { clouds } from './clouds.ts';
+import { type Credential, readCredential, readDetectToken } from './credential.ts';
+import { type Document, readDocument } from './document.ts';
+import { createNamedFiles, decodeText, ownershipTrouble, readBounded, warnOfReaders } from './files.ts';
 import { createFindings, type Findings } from './findings.ts';
-import { type Proxy, proxyVariables, readProxy } from './proxy.ts';
-import { type ConfigFile, knownKeys } from './schema.ts';
+import { readAuthorities } from './pem.ts';
+import { proxySettings, readProxyVariable } from './proxy.ts';
 import { findConfigFile, userDirectory } from './search.ts';
-import { readSecret } from './secret-sources.ts';
-import { readAuthorities, readTrust, type Trust } from './trust.ts';
-import { checkDetectUrl } from './urls.ts';
+import { registerEnvironment } from './secrets.ts';
 
 export type { Credential };
 
 /** A configuration that is complete and valid; what it may leave out has its default. */
-export interface Config {
-  /** Full path of the file read. */
-  file: string;
-  /** What should be mended but stops nothing, in whole sentences for the log. */
-  warnings: string[];
-  detect: Trust & {
-    /** Without a slash or `/api` at its end. */
-    url: string;
-    apiVersion: '2.2' | '2.3' | '2.4' | '2.5';
-    token: string;
-  };
-  atp: Entra & {
-    credential: Credential;
-    /** PEM of further certificate authorities for Microsoft's side. */
-    ca: string | undefined;
-  };
-  isolation: {
-    type: 'Full' | 'Selective';
-    /** 0 to 1,000. */
-    maxPerRun: number;
-    /** Days after which Defender lifts an isolation by itself; 0: never. */
-    endsAfterDays: number;
-    match: 'ip' | 'no-conflict' | 'confirmed';
-    never: NeverRules;
-  };
-  enrich: { maxAgeMinutes: number };
-  http: { timeoutSeconds: number; proxy: Proxy | undefined };
-  runTimeoutMinutes: number;
-  /** Full path; undefined without a home directory. */
-  cacheDir: string | undefined;
-}
+export type Config = Awaited<ReturnType<typeof loadConfig>>;
 
 /**
  * Finds, reads and checks the configuration with everything it names: secret and certificate files, environment.
@@ -64,103 +31,124 @@ export async function loadConfig(options: {
   registerSecret: (secret: string) => void;
   /** For the validity of a certificate. Default: the system's clock. */
   clock?: Clock;
-}): Promise<Config> {
+}) {
   const { env, uid, registerSecret, clock = systemClock } = options;
   registerEnvironment(env, registerSecret);
-  const path = await findConfigFile(options);
-  const file = await readBounded(path);
-  if ('trouble' in file) {
+  const { path, name } = await findConfigFile(options);
+  const content = await readBounded(path);
+  if ('trouble' in content) {
     throw new ConfigError(
-      `the configuration ${path} cannot be read: ${file.trouble}`,
-      accessHint(file.trouble),
+      `the configuration ${name} cannot be read: ${content.trouble}`,
+      accessHint(content.trouble),
     );
   }
 
-  const findings = createFindings(knownKeys.filter((key) => !key.includes('.')));
-  const ownership = ownershipTrouble(file, uid);
+  const findings = createFindings();
+  const ownership = ownershipTrouble(content, uid);
   if (ownership !== undefined) findings.problem('permissions', ownership);
-  const text = decodeText(file.bytes);
+  const text = decodeText(content.bytes);
   if (text === undefined) findings.problem('encoding', 'expected text in UTF-8');
-  const read = text === undefined ? undefined : readDocument(text, findings, registerSecret);
-  if (!read) throw findings.error(path);
-  const readability = read.holdsSecrets ? readabilityWarning(file, uid) : undefined;
-  if (readability !== undefined) findings.warn(readability);
+  const document = text === undefined ? undefined : await readDocument(text, findings, registerSecret);
+  if (!document) throw await findings.error(path);
+  if (document.holdsSecrets) warnOfReaders(content, uid, findings);
 
-  const { document } = read;
-  const files = createNamedFiles({ configFile: path, uid, findings, registerSecret });
-  const context = { env, files, findings, clock, registerSecret };
-  const config = {
+  const files = createNamedFiles({ configFile: path, document, uid, findings, registerSecret });
+  const context = { document, env, files, findings, clock, registerSecret };
+  const token = document.hasFault('detect') ? undefined : await readDetectToken(context);
+  checkTrust(document, findings);
+  const detectCa = await files.read('detect.caFile', 'public', readAuthorities);
+  const credential = document.hasFault('atp') ? undefined : await readCredential(context);
+  const microsoftCa = await files.read('atp.caFile', 'public', readAuthorities);
+  const proxyOfEnvironment = await readProxyVariable(document, env, findings);
+  const { file } = document;
+  if (findings.any() || !file || token === undefined || credential === undefined) {
+    throw await findings.error(path);
+  }
+
+  const { detect, atp, isolation, enrich, http, runTimeoutMinutes } = file;
+  const cloud = clouds[atp.cloud];
+  const audience = atp.audience ?? cloud.audience;
+  if (detect.insecure) warnOfInsecurity(findings);
+  warnOfAudience(audience, findings);
+  return {
+    /** Full path of the file read. */
     file: path,
+    /** What should be mended but stops nothing. */
     warnings: findings.warnings,
     detect: {
-      url: readDetectUrl(document.detect.url, findings),
-      apiVersion: document.detect.apiVersion,
-      token: await readDetectToken(document.detect, context),
-      ...(await readTrust(document.detect, files, findings)),
+      /** Without a slash or `/api` at its end. */
+      url: detect.url,
+      apiVersion: detect.apiVersion,
+      token,
+      /** PEM of further certificate authorities. */
+      ca: detectCa,
+      /** The one certificate accepted, as Node.js prints fingerprints: upper case, with colons. */
+      fingerprint256: detect.fingerprint256,
+      insecure: detect.insecure,
     },
+    /** Addresses are without a slash at the end. */
     atp: {
-      ...readEntra(document.atp, findings),
-      credential: await readCredential(document.atp, context),
-      ca: await readAuthorities('atp.caFile', document.atp.caFile, files, findings),
+      tenantId: atp.tenantId,
+      appId: atp.appId,
+      credential,
+      cloud: atp.cloud,
+      apiUrl: atp.apiUrl ?? cloud.apiUrl,
+      loginUrl: atp.loginUrl ?? cloud.loginUrl,
+      audience,
+      portalUrl: atp.portalUrl ?? cloud.portalUrl,
+      /** PEM of further certificate authorities for Microsoft's side. */
+      ca: microsoftCa,
     },
-    isolation: document.isolation,
-    enrich: document.enrich,
-    http: { timeoutSeconds: document.http.timeoutSeconds, proxy: readProxy(document.http, env, findings) },
-    runTimeoutMinutes: document.runTimeoutMinutes,
-    cacheDir: cacheDirectory(document.cacheDir && files.resolve(document.cacheDir), env, findings),
+    isolation,
+    enrich,
+    http: {
+      timeoutSeconds: http.timeoutSeconds,
+      proxy: proxySettings(http.proxy ?? proxyOfEnvironment, http.noProxy, env, findings),
+    },
+    runTimeoutMinutes,
+    /** Full path; undefined without a home directory. */
+    cacheDir: file.cacheDir === undefined ? usualCacheDir(env, findings) : files.resolve(file.cacheDir),
   };
-
-  const { credential } = config.atp;
-  if (findings.any() || credential === undefined) throw findings.error(path);
-  return { ...config, atp: { ...config.atp, credential } };
 }
 
-/** Also what is not used in the end may turn up in a message. */
-function registerEnvironment(env: NodeJS.ProcessEnv, registerSecret: (secret: string) => void): void {
-  for (const name of ['ATP_DETECT_TOKEN', 'ATP_APP_SECRET']) {
-    if (env[name]) registerSecret(env[name]);
-  }
-  for (const name of proxyVariables) passwordsIn(env[name] ?? '').forEach(registerSecret);
+/** At most one way to judge the certificate of Detect. */
+function checkTrust({ has, valueOf }: Document, findings: Findings): void {
+  const [first, ...others] = [
+    ...['detect.caFile', 'detect.fingerprint256'].filter(has),
+    ...(valueOf('detect.insecure') === true ? ['detect.insecure'] : []),
+  ];
+  if (first === undefined || others.length === 0) return;
+  findings.problem(first, `contradicts ${others.join(' and ')}; keep one`);
 }
 
-function readDetectUrl(text: string | undefined, findings: Findings): string {
-  const key = 'detect.url';
-  if (text === undefined) {
-    if (!findings.concerns(key)) {
-      findings.problem(key, 'is required: the base URL of Detect, such as https://detect.example.com');
-    }
-    return '';
-  }
-  const verdict = checkDetectUrl(text);
-  if ('url' in verdict) return verdict.url;
-  findings.problem(key, verdict.trouble);
-  return '';
+function warnOfInsecurity(findings: Findings): void {
+  findings.warn({
+    topic: 'insecure',
+    text:
+      'detect.insecure is set: the certificate of Detect is not verified, and whoever sits in between can read the ' +
+      'API token and give false answers',
+    mend: 'pin the certificate with detect.fingerprint256 instead',
+  });
 }
 
-async function readDetectToken(
-  detect: ConfigFile['detect'],
-  context: Parameters<typeof readSecret>[2],
-): Promise<string> {
-  const keys = { valueKey: 'detect.token', fileKey: 'detect.tokenFile', variable: 'ATP_DETECT_TOKEN' };
-  const token = await readSecret({ ...keys, value: detect.token, file: detect.tokenFile }, 'token', context);
-  if (token === undefined && !context.findings.concerns(keys.valueKey, keys.fileKey, `$${keys.variable}`)) {
-    context.findings.problem(
-      keys.valueKey,
-      `is required: give detect.token, detect.tokenFile or $${keys.variable} (in Detect: My Profile, API token)`,
-    );
-  }
-  return token ?? '';
+/** MicrosoftDocs defender-docs: api.security.microsoft.com serves the API, but tokens for it are for Microsoft 365 Defender. */
+function warnOfAudience(audience: string, findings: Findings): void {
+  if (!/^https:\/\/api\.security\.microsoft\.com\/*$/iu.test(audience)) return;
+  findings.warn({
+    topic: 'audience',
+    text: 'atp.audience: Defender for Endpoint refuses tokens for api.security.microsoft.com',
+    mend: `the audience is ${clouds.commercial.audience} there too`,
+  });
 }
 
-function cacheDirectory(
-  configured: string | undefined,
-  env: NodeJS.ProcessEnv,
-  findings: Findings,
-): string | undefined {
-  if (configured !== undefined) return configured;
+function usualCacheDir(env: NodeJS.ProcessEnv, findings: Findings): string | undefined {
   const base = userDirectory(env, 'XDG_CACHE_HOME', '.cache');
   if (base !== undefined) return join(base, 'atp');
-  findings.warn('there is no cache, because $HOME is not set; name a directory with cacheDir to save calls');
+  findings.warn({
+    topic: 'cache',
+    text: 'there is no cache, because $HOME is not set',
+    mend: 'name a directory with cacheDir to save calls',
+  });
   return undefined;
 }
 

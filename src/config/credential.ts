@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.ts';
-import { readCertificateCredential } from './certificate.ts';
-import { isGuid } from './entra.ts';
-import { decodeText, type NamedFiles } from './files.ts';
+import type { X509Certificate } from 'node:crypto';
+import { Trouble } from './fields.ts';
+import { decodeText } from './files.ts';
 import type { Findings } from './findings.ts';
-import type { ConfigFile } from './schema.ts';
-import { readSecret } from './secret-sources.ts';
+import { readCertificates, readPrivateKey } from './pem.ts';
+import { guidForm } from './schema.ts';
+import { fileKeyOf, readSecret, type SecretContext, secrets } from './secrets.ts';
 
 /** How the program proves to Entra ID that it is the application. */
 export type Credential =
@@ -24,107 +24,134 @@ export type Credential =
       tokenFile: string;
     };
 
-export interface CredentialContext {
-  env: NodeJS.ProcessEnv;
-  files: NamedFiles;
-  findings: Findings;
-  clock: Clock;
-  registerSecret: (secret: string) => void;
+/** One way to prove who one is: the keys that give it, and how it is read; undefined after a problem. */
+interface Way<Value> {
+  keys: readonly string[];
+  read: (context: SecretContext) => Promise<Value | undefined>;
+}
+
+/** Reads the token for Detect; undefined after a problem. */
+export async function readDetectToken(context: SecretContext): Promise<string | undefined> {
+  return readSecret(
+    secrets.detectToken,
+    context,
+    'is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token)',
+  );
 }
 
 /** Reads the one credential of `atp`; undefined after a problem. */
-export async function readCredential(
-  atp: ConfigFile['atp'],
-  context: CredentialContext,
-): Promise<Credential | undefined> {
-  const { findings } = context;
-  const given = credentialKeys.filter((keys) => keys.some((key) => isGiven(atp, key, findings)));
-  if (given.length > 1) {
-    const keys = given.map((group) => `atp.${group.find((key) => isGiven(atp, key, findings)) ?? ''}`);
-    findings.problem('atp', `has more than one credential (${keys.join(', ')}); keep one`);
-    return undefined;
-  }
-  switch (given[0]) {
-    case certificateKeys:
-      return readCertificateCredential(atp, context);
-    case federatedKeys:
-      return readFederatedCredential(atp, context);
-    default:
-      return readSecretCredential(atp, context);
-  }
-}
-
-type AtpKey = keyof ConfigFile['atp'];
-
-const secretKeys: readonly AtpKey[] = ['appSecret', 'appSecretFile'];
-const certificateKeys: readonly AtpKey[] = [
-  'certificateFile',
-  'privateKeyFile',
-  'privateKeyPassphrase',
-  'privateKeyPassphraseFile',
-];
-const federatedKeys: readonly AtpKey[] = ['federatedTokenFile'];
-const credentialKeys = [secretKeys, certificateKeys, federatedKeys];
-
-/** A key that was found unusable is gone from the document, but was given all the same. */
-function isGiven(atp: ConfigFile['atp'], key: AtpKey, findings: Findings): boolean {
-  return atp[key] !== undefined || (findings.concerns(`atp.${key}`) && !findings.concerns('atp'));
-}
-
-async function readSecretCredential(
-  atp: ConfigFile['atp'],
-  context: CredentialContext,
-): Promise<Credential | undefined> {
-  const { findings } = context;
-  const secret = await readSecret(
+export async function readCredential(context: SecretContext): Promise<Credential | undefined> {
+  const { appSecret, passphrase } = secrets;
+  return readOnlyWay('atp', context, [
+    { keys: [appSecret.key, fileKeyOf(appSecret)], read: readSecretCredential },
     {
-      valueKey: 'atp.appSecret',
-      value: atp.appSecret,
-      fileKey: 'atp.appSecretFile',
-      file: atp.appSecretFile,
-      variable: 'ATP_APP_SECRET',
+      keys: ['atp.certificateFile', 'atp.privateKeyFile', passphrase.key, fileKeyOf(passphrase)],
+      read: readCertificateCredential,
     },
-    'secret',
-    context,
-  );
-  if (secret === undefined) {
-    if (!findings.concerns('atp.appSecret', 'atp.appSecretFile', '$ATP_APP_SECRET')) {
-      findings.problem(
-        'atp.appSecret',
-        'a credential is required: atp.appSecret, atp.appSecretFile, $ATP_APP_SECRET, ' +
-          'atp.certificateFile with atp.privateKeyFile, or atp.federatedTokenFile',
-      );
-    }
+    { keys: ['atp.federatedTokenFile'], read: readFederatedCredential },
+  ]);
+}
+
+/** Reads the one way that the file gives; the first, which the environment may give as well, when it gives none. */
+async function readOnlyWay<Value>(
+  section: string,
+  context: SecretContext,
+  ways: readonly [Way<Value>, ...Way<Value>[]],
+): Promise<Value | undefined> {
+  const given = ways.flatMap(({ keys, read }) => {
+    const key = keys.find((name) => context.document.has(name));
+    return key === undefined ? [] : [{ key, read }];
+  });
+  if (given.length > 1) {
+    const keys = given.map(({ key }) => key).join(', ');
+    context.findings.problem(section, `has more than one credential (${keys}); keep one`);
     return undefined;
   }
-  if (isGuid(secret)) {
-    findings.warn(
-      'the client secret has the form of an id: Entra ID shows the id and the value of a secret, and the value is needed',
-    );
+  return (given[0] ?? ways[0]).read(context);
+}
+
+async function readSecretCredential(context: SecretContext): Promise<Credential | undefined> {
+  const secret = await readSecret(
+    secrets.appSecret,
+    context,
+    'a credential is required: atp.appSecret, atp.appSecretFile, $ATP_APP_SECRET, ' +
+      'atp.certificateFile with atp.privateKeyFile, or atp.federatedTokenFile',
+  );
+  if (secret === undefined) return undefined;
+  if (guidForm.test(secret)) {
+    context.findings.warn({
+      topic: 'secret',
+      text: 'the client secret has the form of an id: Entra ID shows the id and the value of a secret, and the value is needed',
+    });
   }
   return { kind: 'secret', secret };
+}
+
+/** Reads certificate and key, which must belong together, and warns when the certificate is due. */
+async function readCertificateCredential(context: SecretContext): Promise<Credential | undefined> {
+  const { document, files, findings, registerSecret } = context;
+  for (const [key, other] of [
+    ['atp.certificateFile', 'atp.privateKeyFile'],
+    ['atp.privateKeyFile', 'atp.certificateFile'],
+  ] as const) {
+    if (!document.has(key)) findings.problem(key, `is required for the credential with ${other}`);
+  }
+  const passphrase = await readSecret(secrets.passphrase, context);
+  // Without the passphrase that was meant, nothing true can be said about the key.
+  const isMeant = document.has(secrets.passphrase.key) || document.has(fileKeyOf(secrets.passphrase));
+  const lacksPassphrase = passphrase === undefined && isMeant;
+  const certificates = await files.read('atp.certificateFile', 'public', readCertificates);
+  const key = await files.read('atp.privateKeyFile', 'secret', (file) =>
+    lacksPassphrase ? undefined : readPrivateKey(file, passphrase),
+  );
+  if (!certificates || !key) return undefined;
+
+  registerSecret(key.pem);
+  const own = certificates.find(({ x509 }) => x509.checkPrivateKey(key.key));
+  if (!own) {
+    findings.problem(
+      'atp.privateKeyFile',
+      'the key in the file named there does not belong to the certificate of atp.certificateFile',
+    );
+    return undefined;
+  }
+  warnOfValidity(own.x509, context.clock.now(), findings);
+  return { kind: 'certificate', certificate: own.pem, privateKey: key.pem, passphrase: undefined };
+}
+
+/** Warns this long before a certificate expires. */
+const expiryNoticeMs = 14 * 86_400_000;
+
+function warnOfValidity(x509: X509Certificate, now: number, findings: Findings): void {
+  const start = Date.parse(x509.validFrom);
+  const end = Date.parse(x509.validTo);
+  if (start > now) {
+    findings.warn({ topic: 'certificate', text: `${certificate} is not valid before ${day(start)}` });
+  }
+  if (end - now >= expiryNoticeMs) return;
+  findings.warn({
+    topic: 'certificate',
+    text: `${certificate} ${end <= now ? 'expired' : 'expires'} on ${day(end)}`,
+    mend: 'add a new certificate to the app registration, and name it with its key in the configuration',
+  });
+}
+
+const certificate = 'the certificate of atp.certificateFile';
+
+function day(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
 }
 
 /**
  * Only looks whether the token is there. Who owns the file and who may read it is up to its issuer, which replaces it
  * (Kubernetes projects it 0644 for every user of the pod).
  */
-async function readFederatedCredential(
-  atp: ConfigFile['atp'],
-  context: CredentialContext,
-): Promise<Credential | undefined> {
-  const { files, findings } = context;
-  const key = 'atp.federatedTokenFile';
-  if (atp.federatedTokenFile === undefined) return undefined;
-  const file = await files.read(key, atp.federatedTokenFile, 'foreign');
-  if (!file) return undefined;
-  const text = decodeText(file.bytes)?.trim();
-  if (text === undefined || text === '' || /\s/u.test(text)) {
-    findings.problem(
-      key,
-      text === '' ? 'the file named there is empty' : 'the file named there does not hold a token',
-    );
-    return undefined;
-  }
-  return { kind: 'federated', tokenFile: file.path };
+async function readFederatedCredential({ files }: SecretContext): Promise<Credential | undefined> {
+  return files.read('atp.federatedTokenFile', 'foreign', ({ path, bytes }): Credential => {
+    const text = decodeText(bytes)?.trim();
+    if (text === '') throw new Trouble('the file named there is empty');
+    if (text === undefined || /\s/u.test(text))
+      throw new Trouble('the file named there does not hold a token');
+    return { kind: 'federated', tokenFile: path };
+  });
 }

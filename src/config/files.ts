@@ -3,6 +3,8 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileTrouble, shellWord, untrusted } from '../local/ownership.ts';
+import type { Document } from './document.ts';
+import { Trouble } from './fields.ts';
 import type { Findings } from './findings.ts';
 
 /** Nothing that belongs into a configuration comes near this. */
@@ -45,17 +47,11 @@ export function ownershipTrouble(file: ReadFile, uid: number | undefined): strin
     : `${file.path} can be changed by others: chmod go-w ${word}`;
 }
 
-/** A warning about a file with secrets that others may read, with the command that mends it; else undefined. */
-export function readabilityWarning(file: ReadFile, uid: number | undefined): string | undefined {
+/** Warns of a file with secrets that others may read, with the command that mends it. */
+export function warnOfReaders(file: ReadFile, uid: number | undefined, findings: Findings): void {
   const mend = uid === undefined ? undefined : howToHide(file, uid);
-  return mend === undefined ? undefined : `${file.path} ${exposed}: ${mend}`;
-}
-
-const exposed = 'holds secrets and others may read it';
-
-/** Tells whether a warning is one of {@link readabilityWarning}. */
-export function tellsOfReaders(warning: string): boolean {
-  return warning.includes(` ${exposed}: `);
+  if (mend === undefined) return;
+  findings.warn({ topic: 'permissions', text: `${file.path} holds secrets and others may read it`, mend });
 }
 
 function howToHide({ path, stats }: ReadFile, uid: number): string | undefined {
@@ -77,13 +73,28 @@ export function decodeText(bytes: Buffer): string | undefined {
   }
 }
 
+/**
+ * Tells whether a text given as the name of a file may be a secret or a whole configuration that was put in the wrong place,
+ * and must not be repeated.
+ */
+export function mayBeMislaid(name: string): boolean {
+  // What Entra ID makes for a secret may have a dot near its end, but seldom small letters only behind it.
+  const isLikePath = name.includes('/') || /\.(?:[a-z][a-z0-9]{0,5}|[A-Z]{1,6})$/u.test(name);
+  return !isLikePath || name.length > 256 || /[{}"'\r\n]|-----BEGIN/u.test(name);
+}
+
 /** Reads the files that a configuration names, and reports what is wrong with them under the key that names them. */
 export interface NamedFiles {
   /**
-   * The content; undefined after a problem. `secret`: nobody else should be able to read it. `foreign`: a secret that
-   * somebody else keeps up to date, whose owner and permissions are theirs to choose.
+   * What `use` makes of the file that a key names; undefined without one and after a problem, such as a `Trouble` that `use`
+   * throws. `secret`: nobody else should be able to read the file. `foreign`: a secret that somebody else keeps up to date,
+   * whose owner and permissions are theirs to choose.
    */
-  read(key: string, path: string, content: 'secret' | 'public' | 'foreign'): Promise<ReadFile | undefined>;
+  read<Value>(
+    key: string,
+    content: 'secret' | 'public' | 'foreign',
+    use: (file: ReadFile) => Value,
+  ): Promise<Value | undefined>;
   /** The full path of a file that is named relative to the configuration. */
   resolve(path: string): string;
 }
@@ -91,30 +102,37 @@ export interface NamedFiles {
 /** Reads files named relative to the configuration file; registers the content of all but `public` ones at once. */
 export function createNamedFiles(options: {
   configFile: string;
+  document: Document;
   uid: number | undefined;
   findings: Findings;
   registerSecret: (secret: string) => void;
 }): NamedFiles {
-  const { uid, findings, registerSecret } = options;
+  const { document, uid, findings, registerSecret } = options;
   const base = dirname(options.configFile);
   return {
     resolve: (path) => resolve(base, path),
-    async read(key, path, content) {
-      const file = await readBounded(resolve(base, path));
-      if ('trouble' in file) {
-        findings.problem(
-          key,
-          `the file named there cannot be read: ${file.trouble} (relative paths start at ${base})`,
-        );
-        return undefined;
-      }
-      if (content !== 'public') registerSecret(file.bytes.toString());
-      if (content === 'foreign') return file;
-      const trouble = ownershipTrouble(file, uid);
-      if (trouble !== undefined) findings.problem(key, trouble);
-      const warning = content === 'secret' ? readabilityWarning(file, uid) : undefined;
-      if (warning !== undefined) findings.warn(warning);
-      return file;
+    async read(key, content, use) {
+      const name = document.valueOf(key);
+      if (typeof name !== 'string') return undefined;
+      return findings.attempt(key, async () => {
+        const path = resolve(base, name);
+        const file = await readBounded(path);
+        if ('trouble' in file) {
+          const trouble = `cannot be read: ${file.trouble}`;
+          throw new Trouble(
+            mayBeMislaid(name)
+              ? `the file named there ${trouble} (relative paths start at ${base})`
+              : `${path} ${trouble}`,
+          );
+        }
+        if (content !== 'public') registerSecret(file.bytes.toString());
+        if (content !== 'foreign') {
+          const trouble = ownershipTrouble(file, uid);
+          if (trouble !== undefined) findings.problem(key, trouble);
+        }
+        if (content === 'secret') warnOfReaders(file, uid, findings);
+        return use(file);
+      });
     },
   };
 }

@@ -1,32 +1,46 @@
+import { cleanText } from '../output/clean.ts';
+import { parseNoProxy, type ProxySettings } from '../http/proxy.ts';
+import { proxyUrl } from './addresses.ts';
+import type { Document } from './document.ts';
 import type { Findings } from './findings.ts';
-import type { ConfigFile } from './schema.ts';
-import { checkProxyUrl } from './urls.ts';
-
-/** The forward proxy for every host that `noProxy` does not name. */
-export interface Proxy {
-  /** With its credentials, if it wants any. */
-  url: string;
-  /** As curl and others read `NO_PROXY`: hosts, domains and addresses, separated by commas. */
-  noProxy: string;
-}
 
 /** The environment variables that may hold a proxy's password, the first that is set counts. */
 export const proxyVariables = ['https_proxy', 'HTTPS_PROXY'] as const;
 
-/** Takes the proxy from the configuration or else from the environment; each of its two halves for itself. */
-export function readProxy(
-  http: ConfigFile['http'],
+/** Takes the proxy of the environment, unless the file names one. */
+export async function readProxyVariable(
+  document: Document,
   env: NodeJS.ProcessEnv,
   findings: Findings,
-): Proxy | undefined {
+): Promise<URL | undefined> {
   const variable = proxyVariables.find((name) => env[name]);
-  const [key, text] =
-    http.proxy === undefined ? [`$${variable ?? ''}`, variable && env[variable]] : ['http.proxy', http.proxy];
-  if (text === undefined) return undefined;
-  const verdict = checkProxyUrl(text);
-  if ('trouble' in verdict) {
-    findings.problem(key, verdict.trouble);
-    return undefined;
+  const text = variable && env[variable];
+  if (!text || document.has('http.proxy')) return undefined;
+  return findings.attempt(`$${variable}`, () => proxyUrl(text));
+}
+
+/** Adds to a proxy the hosts that it is not for: those of the file, else of the environment. */
+export function proxySettings(
+  url: URL | undefined,
+  configured: string | undefined,
+  env: NodeJS.ProcessEnv,
+  findings: Findings,
+): ProxySettings | undefined {
+  if (url === undefined) return undefined;
+  const sources = [
+    { key: 'http.noProxy', text: configured },
+    { key: '$no_proxy', text: env['no_proxy'] },
+    { key: '$NO_PROXY', text: env['NO_PROXY'] },
+  ];
+  const { key, text = '' } = sources.find((source) => source.text !== undefined) ?? { key: '' };
+  const { noProxy, unknown } = parseNoProxy(text);
+  for (const entry of unknown) {
+    findings.warn({
+      topic: 'proxy',
+      // What is before an @ may be a password.
+      text: `${key}: "${cleanText(entry.replace(/^.*@/u, '…@'), 60)}" is no name, address, range or *, and is ignored`,
+      mend: 'correct or remove it',
+    });
   }
-  return { url: verdict.url, noProxy: http.noProxy ?? env['no_proxy'] ?? env['NO_PROXY'] ?? '' };
+  return { url, noProxy };
 }

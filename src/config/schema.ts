@@ -1,75 +1,74 @@
 import * as z from 'zod/mini';
 import { asRead } from '../output/clean.ts';
-import { rangeTrouble } from './ranges.ts';
+import { audienceUrl, detectUrl, fingerprint, proxyUrl, range, serviceUrl } from './addresses.ts';
+import {
+  isPlaceholder,
+  number,
+  oneOf,
+  parsed,
+  path,
+  placeholderTrouble,
+  readAs,
+  section,
+  text,
+  textLike,
+  whole,
+} from './fields.ts';
 
-const inBrackets = { error: 'expected a list in brackets' };
-const inQuotes = { error: 'expected text in quotes' };
+const guid = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
+const domain = String.raw`(?=.{1,253}$)(?:[0-9a-zA-Z](?:[0-9a-zA-Z-]{0,61}[0-9a-zA-Z])?\.)+[a-zA-Z]{2,63}`;
+
+/** The form of an id in Entra ID. */
+export const guidForm = new RegExp(`^${guid}$`, 'u');
 
 /**
- * The configuration file as it is written. Every key may be missing here: which ones are required depends on others
- * and on the environment. Messages say what was expected and never what was found, which may be a secret.
+ * The configuration file. Messages say what was expected and never what was found, which may be a secret. Values come out
+ * as the program uses them; secrets and files are named here and read later. The JSON Schema of the file is made of this.
  */
 export const ConfigFile = section({
-  detect: z.prefault(
-    section({
-      url: text(),
-      token: text(),
-      tokenFile: path(),
-      apiVersion: z._default(
-        z.enum(['2.2', '2.3', '2.4', '2.5'], { error: 'expected "2.2", "2.3", "2.4" or "2.5", in quotes' }),
-        '2.5',
-      ),
-      caFile: path(),
-      fingerprint256: text(),
-      insecure: z._default(z.boolean({ error: 'expected true or false' }), false),
-    }),
-    {},
-  ),
-  atp: z.prefault(
-    section({
-      tenantId: text(),
-      appId: text(),
-      appSecret: text(),
-      appSecretFile: path(),
-      certificateFile: path(),
-      privateKeyFile: path(),
-      privateKeyPassphrase: text(),
-      privateKeyPassphraseFile: path(),
-      federatedTokenFile: path(),
-      cloud: z._default(
-        z.enum(['commercial', 'gcc', 'gcc-high', 'dod'], {
-          error: 'expected "commercial", "gcc", "gcc-high" or "dod"',
-        }),
-        'commercial',
-      ),
-      apiUrl: text(),
-      loginUrl: text(),
-      audience: text(),
-      portalUrl: text(),
-      caFile: path(),
-    }),
-    {},
-  ),
+  $schema: z.optional(z.string({ error: 'expected text in quotes' })),
+  detect: section({
+    url: parsed(detectUrl, 'the base URL of Detect, such as https://detect.example.com'),
+    token: z.optional(text()),
+    tokenFile: path(),
+    apiVersion: oneOf(['2.2', '2.3', '2.4', '2.5'], '2.5', ', in quotes'),
+    caFile: path(),
+    fingerprint256: z.optional(parsed(fingerprint)),
+    insecure: z._default(z.boolean({ error: 'expected true or false' }), false),
+  }),
+  atp: section({
+    // `common` and its like would let anybody's tenant answer, and Entra ID refuses them to an application.
+    tenantId: textLike(new RegExp(`^(?:${guid}|${domain})$`, 'u'), 'the tenant, as a GUID or a domain name'),
+    appId: textLike(guidForm, 'the application (client) id, a GUID'),
+    appSecret: z.optional(text()),
+    appSecretFile: path(),
+    certificateFile: path(),
+    privateKeyFile: path(),
+    privateKeyPassphrase: z.optional(text()),
+    privateKeyPassphraseFile: path(),
+    federatedTokenFile: path(),
+    cloud: oneOf(['commercial', 'gcc', 'gcc-high', 'dod'], 'commercial'),
+    apiUrl: z.optional(parsed(serviceUrl)),
+    loginUrl: z.optional(parsed(serviceUrl)),
+    audience: z.optional(parsed(audienceUrl)),
+    portalUrl: z.optional(parsed(serviceUrl)),
+    caFile: path(),
+  }),
   isolation: z.prefault(
     section({
-      type: z._default(z.enum(['Full', 'Selective'], { error: 'expected "Full" or "Selective"' }), 'Full'),
-      maxPerRun: z._default(whole(0, 1000), 50),
-      match: z._default(
-        z.enum(['ip', 'no-conflict', 'confirmed'], {
-          error: 'expected "ip", "no-conflict" or "confirmed"',
-        }),
-        'no-conflict',
-      ),
+      type: oneOf(['Full', 'Selective'], 'Full'),
+      maxPerRun: whole(0, 1000, 50),
+      match: oneOf(['ip', 'no-conflict', 'confirmed'], 'no-conflict'),
       // Longer than any isolation is known to last.
-      endsAfterDays: z._default(whole(0, 365), 7),
+      endsAfterDays: whole(0, 365, 7),
       never: z.prefault(
         section({
-          names: patterns(),
-          ips: z._default(z.array(pattern().check(z.superRefine(checkRange)), inBrackets), []),
-          tags: patterns(),
-          groups: patterns(),
-          osPlatforms: patterns(),
-          machineTags: patterns(),
+          names: rules(rule()),
+          ips: rules(readAs(rule(), range)),
+          tags: rules(rule()),
+          groups: rules(rule()),
+          osPlatforms: rules(rule()),
+          machineTags: rules(rule()),
         }),
         {},
       ),
@@ -78,80 +77,46 @@ export const ConfigFile = section({
   ),
   enrich: z.prefault(
     // A month: the context of a host that is older than this is not worth keeping in any case.
-    section({ maxAgeMinutes: z._default(whole(0, 43_200), 60) }),
+    section({ maxAgeMinutes: whole(0, 43_200, 60) }),
     {},
   ),
   http: z.prefault(
     section({
-      timeoutSeconds: z._default(number(1, 600), 30),
-      proxy: text(),
-      noProxy: z.optional(z.string(inQuotes)),
+      timeoutSeconds: number(1, 600, 30),
+      proxy: z.optional(parsed(proxyUrl)),
+      noProxy: z.optional(
+        z
+          .string({ error: 'expected text in quotes' })
+          .check(z.maxLength(16_384, { error: 'is longer than 16384 characters' })),
+      ),
     }),
     {},
   ),
-  runTimeoutMinutes: z._default(number(0.1, 1440), 5),
+  runTimeoutMinutes: number(0.1, 1440, 5),
   cacheDir: path(),
 });
-export type ConfigFile = z.infer<typeof ConfigFile>;
-
-/** Keys that are not known are a problem. */
-function section<Shape extends Record<string, z.core.SomeType>>(shape: Shape) {
-  return z.strictObject(shape, { error: 'expected an object in braces' });
-}
-
-function text() {
-  return z.optional(
-    z.string(inQuotes).check(z.refine((value) => value.trim() !== '', { error: 'is empty' })),
-  );
-}
-
-function path() {
-  return z.optional(
-    z.string({ error: 'expected a path in quotes' }).check(
-      z.refine((value) => value.trim() !== '', { error: 'is empty' }),
-      // Only a shell knows `~`; here it would be a directory of that name.
-      z.refine((value) => !value.startsWith('~'), { error: 'expected a path without ~' }),
-      z.refine((value) => !value.includes('\0'), { error: 'expected a path' }),
-    ),
-  );
-}
-
-function whole(least: number, most: number) {
-  const error = `expected a whole number from ${least} to ${most}`;
-  return z.int({ error }).check(z.minimum(least, { error }), z.maximum(most, { error }));
-}
-
-function number(least: number, most: number) {
-  const error = `expected a number from ${least} to ${most}`;
-  return z.number({ error }).check(z.minimum(least, { error }), z.maximum(most, { error }));
-}
 
 /** A rule that can match nothing would protect nothing, without anybody noticing. */
-function pattern() {
-  return z.string(inQuotes).check(
+function rule() {
+  return z.string({ error: 'expected text in quotes' }).check(
     z.refine((value) => asRead(value) !== '', { error: 'is empty', abort: true }),
     z.refine((value) => value === value.trim(), { error: 'expected no blanks around it', abort: true }),
+    z.refine((value) => !isPlaceholder(value), { error: placeholderTrouble, abort: true }),
   );
 }
 
-function patterns() {
-  return z._default(z.array(pattern(), inBrackets), []);
-}
-
-function checkRange(value: string, context: z.core.$RefinementCtx<string>): void {
-  const trouble = rangeTrouble(value);
-  if (trouble !== undefined) context.addIssue({ code: 'custom', message: trouble });
+function rules(item: z.core.$ZodType<string>) {
+  return z._default(z.array(item, { error: 'expected a list in brackets' }), []);
 }
 
 /** Full keys of everything that may be configured, e.g. `isolation.never.ips`, sections included. */
-export const knownKeys: readonly string[] = keysOf(ConfigFile, []);
+export const knownKeys: readonly string[] = keysOf(ConfigFile, '').filter((key) => key !== '$schema');
 
-function keysOf(schema: unknown, path: readonly string[]): string[] {
-  if (schema instanceof z.ZodMiniDefault || schema instanceof z.ZodMiniPrefault)
-    return keysOf(schema._zod.def.innerType, path);
+function keysOf(schema: unknown, parent: string): string[] {
+  if (schema instanceof z.ZodMiniPrefault) return keysOf(schema._zod.def.innerType, parent);
   if (!(schema instanceof z.ZodMiniObject)) return [];
-  return Object.entries(schema.shape).flatMap(([key, inner]) => {
-    const full = [...path, key];
-    return [full.join('.'), ...keysOf(inner, full)];
-  });
+  return Object.entries(schema.shape).flatMap(([key, inner]) => [
+    parent + key,
+    ...keysOf(inner, `${parent}${key}.`),
+  ]);
 }

@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { cleanText } from '../output/clean.ts';
 import { isCancelledByAtp, isCancelledFor, isOwnAction, type Owner } from './comment.ts';
 import { kinds, type RequestKind } from './kinds.ts';

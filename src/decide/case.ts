@@ -1,5 +1,5 @@
-import type { Alert } from '../atp/schema.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Alert } from '../atp/machine.ts';
+import type { Host } from '../detect/host.ts';
 import type { Consequence } from './consequences.ts';
 import type { RequestKind } from './kinds.ts';
 import type { MachineRecord, Told } from './machine-state.ts';

@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { cleanText } from '../output/clean.ts';
 import { isCancelledByAtp, isOwnAction, readComment, type Owner } from './comment.ts';
 import {

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
-import type { Machine } from '../atp/schema.ts';
+import type { Machine } from '../atp/machine.ts';
 import { asRead } from '../output/clean.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { allNames, firstLabel, fullName } from './names.ts';
 
 /** The rules of `isolation.never`: machines that are never isolated. Globs know `*` and `?` and are compared as a person reads them. */

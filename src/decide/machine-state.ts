@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { readComment } from './comment.ts';
 import { kinds, requestKinds, type RequestKind } from './kinds.ts';
 import { isEndStatus, isOpenStatus, minuteOf } from './tags.ts';

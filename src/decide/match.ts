@@ -1,5 +1,5 @@
-import type { Machine } from '../atp/schema.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Machine } from '../atp/machine.ts';
+import type { Host } from '../detect/host.ts';
 import {
   decisiveNames,
   hostMacs,
@@ -55,8 +55,14 @@ function identityOf(host: Host): Identity {
  * Weighs one machine, found by the host's address, against what Detect knows of the host.
  * @param sharedMacs MAC addresses that do not count: those of {@link macsOfSeveral}
  */
-export function weigh(host: Host, machine: Machine, sharedMacs: ReadonlySet<string> = noMacs): Finding {
-  return compare(identityOf(host), machine, [sharedMacs]);
+export function weigh(host: Host, machine: Machine, sharedMacs?: ReadonlySet<string>): Finding {
+  return weigher(host, sharedMacs)(machine);
+}
+
+/** Weighs any number of machines, likewise. */
+export function weigher(host: Host, sharedMacs: ReadonlySet<string> = noMacs): (machine: Machine) => Finding {
+  const identity = identityOf(host);
+  return (machine) => compare(identity, machine, [sharedMacs]);
 }
 
 function compare(

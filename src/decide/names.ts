@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Artifact, Host } from '../detect/schema.ts';
+import type { Artifact, Host } from '../detect/host.ts';
 
 /** A name of a host, with where Detect has it from. */
 export interface HostName {

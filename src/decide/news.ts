@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { untoldAction } from './answer.ts';
 import { isOwnAction, readComment } from './comment.ts';
 import { unchanged, type Consequence } from './consequences.ts';
@@ -136,10 +136,13 @@ function followedAction(
   );
   if (untold) return isOld(untold) ? undefined : untold;
 
-  const matches = times.flatMap((time) => {
-    const ofMinute = ofKind.filter((action) => minuteOf(createdAt(action)) === time);
-    return ofMinute.find((action) => isOwnAction(action, owner)) ?? ofMinute[0] ?? [];
-  });
+  const byMinute = new Map<number, MachineAction>();
+  for (const action of ofKind) {
+    const minute = minuteOf(createdAt(action));
+    const known = byMinute.get(minute);
+    if (!known || (!isOwnAction(known, owner) && isOwnAction(action, owner))) byMinute.set(minute, action);
+  }
+  const matches = times.flatMap((time) => byMinute.get(time) ?? []);
   const open = matches.find((action) => isOpen(action, now));
   if (open) return open;
   const [newest] = matches.filter((action) => !isOld(action));

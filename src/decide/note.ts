@@ -22,6 +22,8 @@ const actionForm =
   /: ([A-Za-z]+)(?: until (\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC)?, action ([0-9A-Za-z-]{1,64})$/u;
 /** Longer than any such end: only so much of a line is looked at. */
 const longestActionEnd = 180;
+/** Likewise of how a line about what is waited for begins: a trigger tag has a hundred characters at most. */
+const longestWaitingStart = 300;
 const endForm = /^_Kept up to date by atp\. Add your own text below this line\._/mu;
 const sameEventMs = 3_600_000;
 
@@ -132,7 +134,8 @@ export function waitingLine(kind: RequestKind, trigger: string, what: string): s
 
 /** Tells whether the request of a waiting line may still be on a host with these tags. */
 export function isStillAsked(waiting: string, tags: readonly string[]): boolean {
-  return tags.some((tag) => waiting.includes(` for tag ${code(tag)}: `));
+  const start = waiting.slice(0, longestWaitingStart);
+  return tags.some((tag) => start.includes(` for tag ${code(tag)}: `));
 }
 
 /** The lines about a machine as the note shows them. */
@@ -161,33 +164,34 @@ export function keepMatch(lines: readonly string[], earlier: readonly string[], 
  * interrupted run has already noted within the hour is not noted twice.
  */
 export function putEntry(entries: readonly NoteEntry[], entry: NoteEntry): NoteEntry[] {
-  const known = entries.find((other) =>
-    entry.action ? other.action?.id === entry.action.id : isSameEvent(other, entries, entry),
-  );
+  const { action } = entry;
+  const known = action ? entries.find((other) => other.action?.id === action.id) : sameEvent(entries, entry);
   if (!known) return [{ ...entry, what: unlikeAnAction(entry.what), time: minuteOf(entry.time) }, ...entries];
-  return entries.map((other) =>
-    other === known && entry.action ? { ...other, action: entry.action } : other,
-  );
+  return entries.map((other) => (other === known && action ? { ...other, action } : other));
 }
 
-/** Tells whether an event was noted within the last hour, and no action was asked for since. */
-function isSameEvent(
-  noted: NoteEntry,
+/** The entry of an event that was noted within the last hour, where no action was asked for since. */
+function sameEvent(
   entries: readonly NoteEntry[],
   event: Pick<NoteEntry, 'time' | 'what'>,
-): boolean {
-  return (
-    noted.action === undefined &&
-    noted.what === unlikeAnAction(event.what) &&
-    Math.abs(event.time - noted.time) < sameEventMs &&
-    entries.every((other) => other.action === undefined || other.time <= noted.time)
+): NoteEntry | undefined {
+  const what = unlikeAnAction(event.what);
+  const lastAction = entries.reduce(
+    (last, { action, time }) => (action ? Math.max(last, time) : last),
+    -Infinity,
+  );
+  return entries.find(
+    (noted) =>
+      noted.action === undefined &&
+      noted.what === what &&
+      Math.abs(event.time - noted.time) < sameEventMs &&
+      lastAction <= noted.time,
   );
 }
 
 /** The time at which an event was noted, if a run that was interrupted within the last hour has noted it; else `now`. */
 export function timeOfEvent(entries: readonly NoteEntry[], what: string, now: number): number {
-  const noted = entries.find((entry) => isSameEvent(entry, entries, { time: now, what }));
-  return noted?.time ?? now;
+  return sameEvent(entries, { time: now, what })?.time ?? now;
 }
 
 /** Gives every action among the entries the state that Defender records for it. */

@@ -1,5 +1,5 @@
-import type { Machine } from '../atp/schema.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Machine } from '../atp/machine.ts';
+import type { Host } from '../detect/host.ts';
 import { ExitCode } from '../errors.ts';
 import { answeredBy, decide, type Decision, type Judged } from './answer.ts';
 import type { Case } from './case.ts';
@@ -178,23 +178,37 @@ export function planTargets(targets: readonly Target[], rules: Rules, now: numbe
   return capped(planned, rules);
 }
 
+const namedParties = 10;
+
 /** Puts conflicts in place of the plans of hosts that ask for opposite things of one machine. */
 export function withConflicts(machineId: string | undefined, cases: readonly Case[]): Case[] {
   // A request that would be refused in any case keeps nobody else from his.
-  const parties = cases.filter(({ asks, plan }) => asks.length > 1 || (plan && plan.kind !== 'refuse'));
-  const asked = requestKinds.filter((kind) => parties.some(({ asks }) => asks.includes(kind)));
+  const parties = new Set(
+    cases.filter(({ asks, plan }) => asks.length > 1 || (plan && plan.kind !== 'refuse')),
+  );
+  const ids = [...parties].map(({ host }) => host.id);
+  const asked = requestKinds.filter((kind) => [...parties].some(({ asks }) => asks.includes(kind)));
+  const isConflict = asked.length > 1 && parties.size > 1 && machineId !== undefined;
   return cases.map((one) => {
-    const others = parties.filter((other) => other !== one).map((other) => other.host.id);
-    const isOpposed =
-      asked.length > 1 && parties.includes(one) && others.length > 0 && machineId !== undefined;
-    const reason = isOpposed
-      ? `machine ${machineId} is asked to be isolated and released at once, by host ${[one.host.id, ...others].join(' and host ')}`
-      : one.asks.length > 1
-        ? 'the host carries a block and an unblock tag at once'
-        : undefined;
+    const reason =
+      isConflict && parties.has(one)
+        ? `machine ${machineId} is asked to be isolated and released at once, by host ${namesOfParties(one.host.id, ids)}`
+        : one.asks.length > 1
+          ? 'the host carries a block and an unblock tag at once'
+          : undefined;
     if (reason === undefined) return one;
     return { ...one, plan: { kind: 'conflict', reason, verdicts: one.plan?.verdicts ?? [] } };
   });
+}
+
+/** Each party is told of the others; of very many, the first ten. */
+function namesOfParties(id: number, ids: readonly number[]): string {
+  const others = ids
+    .slice(0, namedParties + 1)
+    .filter((other) => other !== id)
+    .slice(0, namedParties);
+  const left = ids.length - 1 - others.length;
+  return `${[id, ...others].join(' and host ')}${left > 0 ? ` and ${left} others` : ''}`;
 }
 
 function capped(targets: readonly Target[], { maxPerRun }: Rules): Target[] {

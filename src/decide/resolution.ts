@@ -1,4 +1,4 @@
-import type { Alert, Machine } from '../atp/schema.ts';
+import type { Alert, Machine } from '../atp/machine.ts';
 import { cleanText } from '../output/clean.ts';
 import type { Evidence } from './match.ts';
 import { code, type NoteFacts } from './note.ts';

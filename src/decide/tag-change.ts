@@ -54,8 +54,9 @@ export function changeTags(current: readonly string[], wanted: WantedTags, now: 
     ),
   ].filter((slot): slot is Slot => slot !== undefined);
   const target = new Set(slots.flatMap((slot) => slot.wanted));
+  const held = new Set(current);
   return {
-    add: [...target].filter((tag) => !current.includes(tag)),
+    add: [...target].filter((tag) => !held.has(tag)),
     remove: [...new Set(slots.flatMap((slot) => slot.held))].filter((tag) => !target.has(tag)),
   };
 }
@@ -85,7 +86,8 @@ function historySlot(
 
 /** The tags of a host after a change. */
 export function withChange(current: readonly string[], change: TagChange): string[] {
-  return [...current.filter((tag) => !change.remove.includes(tag)), ...change.add];
+  const removed = new Set(change.remove);
+  return [...current.filter((tag) => !removed.has(tag)), ...change.add];
 }
 
 export function isEmptyChange(change: TagChange): boolean {

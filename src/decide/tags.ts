@@ -1,4 +1,4 @@
-import type { Machine } from '../atp/schema.ts';
+import type { Machine } from '../atp/machine.ts';
 import { kinds, requestKinds, type RequestKind } from './kinds.ts';
 
 /** Longest tag that Detect keeps; seen in Vectra's Splunk connector, which says longer ones are cut. */

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { ApiError, AuthError, MissingRightError } from '../errors.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
+import type { HttpClient, HttpRequest } from '../http/http.ts';
+import { answerTo, type Answer } from '../http/read-reply.ts';
 
 /** One call, its path below `/api/v2.x`. */
 export interface DetectCall extends Pick<
@@ -16,11 +17,9 @@ export interface DetectApi {
    * Sends a call when one of the ten connections is free; a function is asked for the call only then.
    * Rejects with an AuthError for 401 and 403, and with what the HTTP client rejects with.
    */
-  request(call: DetectCall | (() => DetectCall)): Promise<HttpResponse>;
+  request(call: DetectCall | (() => DetectCall)): Promise<Answer>;
   /** Likewise, and reads the answer; one that `read` calls unreadable is asked for again. */
-  read<Value>(call: DetectCall, read: (reply: HttpResponse) => Value): Promise<Value>;
-  /** The path as errors name it. */
-  path(path: string): string;
+  read<Value>(call: DetectCall, read: (answer: Answer) => Value): Promise<Value>;
 }
 
 const maxConcurrent = 10;
@@ -31,25 +30,38 @@ export function createDetectApi(options: { http: HttpClient; apiVersion: string;
   const connections = pLimit(maxConcurrent);
   const authorization = () => Promise.resolve(`Token ${token}`);
 
-  function path(below: string): string {
-    return `/api/v${apiVersion}${below}`;
-  }
-
   function send<Value>(
     call: DetectCall | (() => DetectCall),
-    read: (reply: HttpResponse) => Value,
+    read: (answer: Answer) => Value,
   ): Promise<Value> {
     return connections(async () => {
       const { right, ...request } = typeof call === 'function' ? call() : call;
+      const path = `/api/v${apiVersion}${request.path}`;
+      const named = { service: 'detect', method: request.method, path } as const;
       try {
-        return await http.read({ ...request, path: path(request.path), authorization }, read);
+        return await http.read({ ...request, path, authorization }, (reply) => read(answerTo(named, reply)));
       } catch (error) {
         throw refusal(error, right) ?? error;
       }
     });
   }
 
-  return { path, read: send, request: (call) => send(call, (reply) => reply) };
+  return { read: send, request: (call) => send(call, (answer) => answer) };
+}
+
+/** The answer, or undefined for 404. */
+export async function orGone<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Tells the answer that there is no such thing. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 function refusal(error: unknown, right: string): AuthError | undefined {

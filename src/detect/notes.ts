@@ -1,55 +1,83 @@
 import * as z from 'zod/mini';
 import { ApiError } from '../errors.ts';
-import { readReply, unreadable } from '../http/read-reply.ts';
-import type { DetectApi, DetectCall } from './api.ts';
-import { Notes, WrittenNote } from './reply.ts';
-import type { Note } from './schema.ts';
+import { anyList, listOf, mapped, optionalTime } from '../http/read-reply.ts';
+import { orGone, type DetectApi, type DetectCall } from './api.ts';
+import { positiveId } from './host.ts';
+
+const mostNotes = 1_000;
+/** More of one host is not read into memory. */
+const maxNotesBytes = 16 * 2 ** 20;
+/** The answer to a write holds one note. */
+const maxNoteBytes = 2 ** 20;
+
+const Note = mapped(
+  z.object({ id: positiveId, note: z.nullish(z.string()), date_created: optionalTime }),
+  ({ id, note, date_created: createdAt }) => ({ id, note: note ?? '', createdAt }),
+);
+/** A note on a host; `createdAt` in milliseconds UTC. */
+export type Note = z.infer<typeof Note>;
+
+/** One that cannot be read might be the program's own, so that it spoils the list. */
+const NoteList = listOf(Note);
+
+/** The notes of a host, counted or not. */
+const NotesReply = z.pipe(
+  z.transform((body) => (Array.isArray(body) ? { results: body } : body)),
+  z.object({ results: anyList, next: z.optional(z.null()) }),
+);
+
+/** The same with every note read. */
+export const Notes = z.pipe(
+  mapped(NotesReply, ({ results }) => results),
+  NoteList,
+);
+
+/** What is needed of the answer to a new or changed note. */
+const WrittenNote = z.object({ id: positiveId });
 
 export interface NoteCalls {
-  /** All notes of a host, in no particular order; undefined when the host is gone. */
-  listNotes(id: number): Promise<Note[] | undefined>;
+  /**
+   * All notes of a host, in no particular order; undefined when the host is gone. More than 1,000 notes or 16 MiB are not
+   * read.
+   */
+  listNotes(id: number): Promise<Note[] | 'too many' | undefined>;
   /** Creates a note and returns its id. A lost answer is looked for among the notes; if it stays lost, an ApiError. */
   createNote(id: number, text: string): Promise<number>;
   /** Replaces the text of a note. */
   updateNote(id: number, noteId: number, text: string): Promise<void>;
 }
 
-/** More of one host is not read into memory. */
-const maxNotesBytes = 16 * 2 ** 20;
-const mostNotes = 1_000;
-
 /** The notes of hosts, as API 2.2 and later keep them: a list of notes for each host. */
 export function createNoteCalls(api: DetectApi): NoteCalls {
-  function errorCall(method: string, below: string) {
-    return { service: 'detect', method, path: api.path(below) } as const;
-  }
-
-  async function listNotes(id: number): Promise<Note[] | undefined> {
-    const below = `/hosts/${id}/notes`;
+  async function listNotes(id: number): Promise<Note[] | 'too many' | undefined> {
+    const path = `/hosts/${id}/notes`;
+    const right = 'read the notes of hosts';
+    const call = { method: 'GET', path, subject: id, maxBytes: maxNotesBytes, right } as const;
+    const read = api.read(call, (answer) => {
+      const expected = 'a list of notes';
+      const { results } = answer.read(NotesReply, expected);
+      return results.length > mostNotes ? 'too many' : answer.read(NoteList, expected, results);
+    });
     try {
-      const call: DetectCall = {
-        method: 'GET',
-        path: below,
-        subject: id,
-        maxBytes: maxNotesBytes,
-        right: 'read the notes of hosts',
-      };
-      return await api.read(call, (reply) => {
-        const notes = readReply(Notes, reply, errorCall('GET', below), 'a list of notes');
-        if (notes.length > mostNotes)
-          throw unreadable(errorCall('GET', below), reply.status, `at most ${mostNotes} notes`);
-        return notes;
-      });
+      return await orGone(read);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return undefined;
+      if (isTooLarge(error)) return 'too many';
       throw error;
     }
+  }
+
+  function writing(method: 'POST' | 'PATCH', path: string, id: number, note: string): DetectCall {
+    // Another try of a POST could leave a second note.
+    const idempotent = method === 'PATCH';
+    const right = 'write notes on hosts';
+    return { method, path, subject: id, json: { note }, idempotent, maxBytes: maxNoteBytes, right };
   }
 
   /** The note that a write with a lost answer may have left; none when the notes cannot be read either. */
   async function findWritten(id: number, text: string, noteId?: number): Promise<Note | undefined> {
     try {
-      const notes = (await listNotes(id)) ?? [];
+      const listed = await listNotes(id);
+      const notes = Array.isArray(listed) ? listed : [];
       return notes
         .filter((note) => (noteId === undefined || note.id === noteId) && isSameText(note.note, text))
         .sort((one, other) => other.id - one.id)[0];
@@ -62,18 +90,9 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
   return {
     listNotes,
     async createNote(id, text) {
-      const below = `/hosts/${id}/notes`;
       try {
-        // Another try could leave a second note.
-        const reply = await api.request({
-          method: 'POST',
-          path: below,
-          subject: id,
-          json: { note: text },
-          idempotent: false,
-          right: 'write notes on hosts',
-        });
-        return readReply(WrittenNote, reply, errorCall('POST', below), 'the note with its id').id;
+        const answer = await api.request(writing('POST', `/hosts/${id}/notes`, id, text));
+        return answer.read(WrittenNote, 'the note with its id').id;
       } catch (error) {
         const written = isLostAnswer(error) ? await findWritten(id, text) : undefined;
         if (written) return written.id;
@@ -81,24 +100,21 @@ export function createNoteCalls(api: DetectApi): NoteCalls {
       }
     },
     async updateNote(id, noteId, text) {
-      const below = `/hosts/${id}/notes/${noteId}`;
       try {
-        const reply = await api.request({
-          method: 'PATCH',
-          path: below,
-          subject: id,
-          json: { note: text },
-          idempotent: true,
-          right: 'write notes on hosts',
-        });
-        const sameNote = WrittenNote.check(z.refine((note) => note.id === noteId));
-        readReply(sameNote, reply, errorCall('PATCH', below), 'the changed note');
+        const answer = await api.request(writing('PATCH', `/hosts/${id}/notes/${noteId}`, id, text));
+        const written = answer.read(WrittenNote, 'the changed note');
+        if (written.id !== noteId) throw answer.unreadable('the changed note');
       } catch (error) {
         if (isLostAnswer(error) && (await findWritten(id, text, noteId))) return;
         throw error;
       }
     },
   };
+}
+
+/** The HTTP client says so of an answer that it did not read to its end. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ApiError && /^the answer is larger than/u.test(error.serviceMessage ?? '');
 }
 
 /** True when the note may have been written all the same. */

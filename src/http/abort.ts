@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts';
+
 /** The error that a promise broken off by this signal rejects with. */
 export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
@@ -42,4 +44,40 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefine
     if (signal.aborted) leave();
     promise.then(resolve, reject).finally(whenAborted(signal, leave));
   });
+}
+
+/**
+ * A signal that is aborted after `timeoutMs` of real time, since it is about sockets, or once `stop` is: at once, or
+ * `graceMs` later by the clock. `end` must be called when there is nothing left to break off.
+ */
+export function limitTime(options: {
+  timeoutMs: number;
+  stop: AbortSignal | undefined;
+  grace?: { ms: number; clock: Clock } | undefined;
+}): { signal: AbortSignal; end: () => void } {
+  const { timeoutMs, stop, grace } = options;
+  const breakOff = new AbortController();
+  const ended = new AbortController();
+  function abort(): void {
+    breakOff.abort();
+  }
+  function onStop(): void {
+    if (grace === undefined) abort();
+    else grace.clock.sleep(grace.ms, ended.signal).then(abort, onEnded);
+  }
+  const timer = setTimeout(abort, timeoutMs);
+  const forget = whenAborted(stop, onStop);
+
+  return {
+    signal: breakOff.signal,
+    end() {
+      clearTimeout(timer);
+      forget();
+      ended.abort();
+    },
+  };
+}
+
+function onEnded(): void {
+  // It was over in time.
 }

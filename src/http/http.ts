@@ -1,26 +1,19 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import { Readable } from 'node:stream';
+import { ClientRequest } from 'node:http';
+import type { Readable } from 'node:stream';
 import axios from 'axios';
 import type { Clock } from '../clock.ts';
-import type { Service } from '../errors.ts';
-import { abortReason, orAborted } from './abort.ts';
-import { createAgents } from './agents.ts';
-import { backoffMs } from './backoff.ts';
-import { readBody } from './body.ts';
-import { createDial } from './dial.ts';
+import type { ApiError, Service } from '../errors.ts';
+import { abortReason, limitTime, orAborted } from './abort.ts';
+import type { Agents, Target, Trust } from './connection.ts';
+import { createAgents } from './connection.ts';
+import type { Body, HttpResponse, Outcome } from './judge.ts';
+import { judgeAnswer, judgeFailure, judgeLateness, readOutcome } from './judge.ts';
 import { longestPauseMs, type Limiter } from './limiter.ts';
-import type { HttpResponse, Outcome } from './outcome.ts';
-import { judgeAnswer, judgeFailure, judgeLateness, readOutcome } from './outcome.ts';
 import type { ProxySettings } from './proxy.ts';
 import { proxyFor } from './proxy.ts';
 import type { HttpRequest } from './request.ts';
 import { assertPath, bodyOf, headersOf, isIdempotent, queryOf, secretsOf } from './request.ts';
-import type { Wire } from './transport.ts';
-import { createTransport } from './transport.ts';
-import type { Trust } from './trust.ts';
-import { createTurns } from './turns.ts';
-import { watchRequest } from './watch.ts';
+import { backoffMs } from './retry-after.ts';
 
 export type { HttpRequest, HttpResponse };
 
@@ -61,7 +54,9 @@ const maxAttempts = 4;
 const maxRefusals = 10;
 
 const defaultMaxBytes = 32 * 2 ** 20;
-const maxErrorBytes = 256 * 1024;
+
+/** How long a write that is under way may go on after the signal to stop; the whole run has ten seconds to end. */
+const graceMs = 8000;
 
 /**
  * Makes the client for one service. All its requests go to the origin of `baseUrl`: redirects are not followed, and
@@ -76,9 +71,7 @@ export function createHttp(options: {
   clock: Clock;
   tls?: Trust;
   proxy?: ProxySettings | undefined;
-  /** Requests on the wire at the same time. */
-  maxConcurrent: number;
-  limiter?: Limiter;
+  limiter: Limiter;
   /** Breaks off reads, pauses and queues at once; a write that has left may go on for eight seconds. */
   stop?: AbortSignal;
   /** From 0 to 1, for the jitter of pauses. */
@@ -87,75 +80,84 @@ export function createHttp(options: {
 }): HttpClient {
   const { service, timeoutMs, clock, limiter, stop, random = Math.random, onAttempt } = options;
   const base = new URL(options.baseUrl);
-  const isTls = base.protocol === 'https:';
-  const basePath = base.pathname.replace(/\/$/, '');
+  const baseUrl = base.origin + base.pathname.replace(/\/$/, '');
   const proxy = proxyFor(base, options.proxy);
-  // Connecting ends a little after the attempt it is for, so that it is the attempt that runs out of time.
-  const dialMs = timeoutMs + 100;
-  const dial = createDial({
+  const target: Target = {
     service,
-    target: base,
+    url: base,
     trust: options.tls ?? {},
-    proxy,
-    timeoutMs: dialMs,
+    // Connecting ends a little after the attempt it is for, so that it is the attempt that runs out of time.
+    timeoutMs: timeoutMs + 100,
     stop,
-  });
-  const agents = createAgents(isTls, dial);
-  const turns = createTurns({ clock, maxConcurrent: options.maxConcurrent, limiter, stop });
+  };
+  let made: Promise<Agents> | undefined;
 
-  async function send(request: HttpRequest, attempt: number, leaves: () => void): Promise<Outcome> {
-    const authorization = await orAborted(request.authorization?.() ?? Promise.resolve(undefined), stop);
+  async function makeAgents(): Promise<Agents> {
+    if (proxy === undefined) return createAgents(target);
+    const { createProxyAgents } = await import('./proxy-agent.ts');
+    return createProxyAgents(target, proxy);
+  }
+
+  async function send(request: HttpRequest, attempt: number): Promise<Outcome> {
     stop?.throwIfAborted();
-    const call = { service, method: request.method, path: request.path };
-    const wire: Wire = { sent: false, failure: undefined, status: undefined };
-    const watch = watchRequest({
-      timeoutMs,
-      clock,
-      stop,
-      mayFinish: () => wire.sent && request.method !== 'GET',
-    });
+    const authorization = await orAborted(request.authorization?.() ?? Promise.resolve(undefined), stop);
+    made ??= makeAgents();
+    const agents = await made;
+    stop?.throwIfAborted();
+
+    const { method, path, maxBytes = defaultMaxBytes } = request;
+    const call = { service, method, path };
+    const agent = isIdempotent(request) ? agents.shared : agents.single;
+    const grace = method === 'GET' ? undefined : { ms: graceMs, clock };
+    const limit = limitTime({ timeoutMs, stop, grace });
     const began = clock.now();
+    let wasSent = true;
+    let status: number | undefined;
+    let failure: unknown;
 
     try {
-      const answer = await axios.request<unknown>({
-        url: base.origin,
-        method: request.method,
+      const answer = await axios.request<Readable>({
+        url: baseUrl + path,
+        params: request.query,
+        paramsSerializer: { serialize: queryOf },
+        method,
         headers: headersOf(request, authorization),
         data: bodyOf(request),
-        transport: createTransport({
-          start: isTls ? httpsRequest : httpRequest,
-          path: `${basePath}${request.path}${queryOf(request)}`,
-          agent: isIdempotent(request) ? agents.shared : agents.single,
-          wire,
-          leaves,
-        }),
+        httpAgent: agent,
+        httpsAgent: agent,
+        // As text, an answer that is late or too large would have no status.
         responseType: 'stream',
-        signal: watch.signal,
+        maxContentLength: maxBytes,
+        signal: limit.signal,
         maxRedirects: 0,
         proxy: false,
         validateStatus: null,
-        transformRequest: unchanged,
-        transformResponse: unchanged,
       });
-      const { status } = answer;
-      wire.status = status;
-      const maxBytes = status < 300 ? (request.maxBytes ?? defaultMaxBytes) : maxErrorBytes;
-      const body = answer.data instanceof Readable ? await readBody(answer.data, maxBytes) : { text: '' };
+      ({ status } = answer);
+      const body = await readBody(answer.data);
       // An answer whose status tells the failure is worth more than the fact that its body did not arrive.
-      if (watch.why() === undefined || (watch.why() === 'late' && status >= 300)) {
+      if (!limit.signal.aborted || (status >= 300 && !(method === 'GET' && stop?.aborted))) {
         const secrets = secretsOf(request, authorization);
         const header = (name: string): string | undefined => textOf(answer.headers[name]);
         return judgeAnswer({ call, status, header, body, maxBytes, now: clock.now(), secrets });
       }
     } catch (error) {
-      wire.failure ??= error;
+      wasSent = mayHaveLeft(error);
+      failure = error instanceof Error ? (error.cause ?? error) : error;
     } finally {
-      watch.end();
-      if (wire.sent) onAttempt?.({ ...call, status: wire.status, ms: clock.now() - began, attempt });
+      limit.end();
+      if (wasSent) onAttempt?.({ ...call, status, ms: clock.now() - began, attempt });
     }
-    if (watch.why() === 'stopped') throw abortReason(stop);
-    if (watch.why() === 'late') return judgeLateness(call, wire.sent, timeoutMs);
-    return judgeFailure(call, wire.failure, wire.sent);
+    if (stop?.aborted && (method === 'GET' || !wasSent)) throw abortReason(stop);
+    if (limit.signal.aborted) return judgeLateness(call, wasSent, timeoutMs);
+    return judgeFailure(call, failure, wasSent);
+  }
+
+  /** Holds others back where the service asks for it. A longer wait than a minute is for its quota alone, if it has one. */
+  function heed(request: HttpRequest, error: ApiError): void {
+    const pauseMs = error.retryAfterMs ?? 0;
+    if (pauseMs > 0 && (pauseMs <= longestPauseMs || isQuotaUsedUp(request, error)))
+      limiter.hold(request.quota, clock.now() + pauseMs);
   }
 
   async function readAnswer<Value>(
@@ -163,27 +165,27 @@ export function createHttp(options: {
     read: (response: HttpResponse) => Value,
   ): Promise<Value> {
     assertPath(request.path);
-    const key = request.quota ?? service;
-    const queue = { key, quota: request.quota, priority: request.priority ?? 'enrichment' };
+    const turn = { quota: request.quota, priority: request.priority ?? 'enrichment', signal: stop };
     let failures = 0;
     let refusals = 0;
     for (let attempt = 1; ; attempt += 1) {
-      const sent = await turns.take(queue, (leaves) => send(request, attempt, leaves));
-      const outcome = readOutcome(sent, read);
+      const outcome = await limiter.run(turn, async () => {
+        const end = readOutcome(await send(request, attempt), read);
+        // While the connection is not free yet: who gets it next is to know.
+        if ('error' in end) heed(request, end.error);
+        return end;
+      });
       if ('value' in outcome) return outcome.value;
 
       const { error, repeat } = outcome;
-      const pauseMs = error.retryAfterMs ?? 0;
-      if (error.status === 429 && pauseMs > 0 && request.quota !== undefined && limiter) {
+      if (isQuotaUsedUp(request, error)) {
         // A quota that others use too, or that is smaller than documented, is no failure: the limiter knows for how long to
         // wait, and gives up where that would take too long.
-        limiter.hold(request.quota, clock.now() + pauseMs);
         refusals += 1;
         if (refusals < maxRefusals) continue;
-      } else if (pauseMs <= longestPauseMs) {
-        turns.pause(key, pauseMs);
       }
       failures += 1;
+      const pauseMs = error.retryAfterMs ?? 0;
       const mayRepeat = repeat === 'always' || (repeat === 'ifIdempotent' && isIdempotent(request));
       if (
         !mayRepeat ||
@@ -200,10 +202,28 @@ export function createHttp(options: {
   return withRequest(readAnswer);
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+/** Reads a body to its end, as UTF-8 (a byte order mark is dropped, broken bytes are replaced). */
+async function readBody(stream: Readable): Promise<Body> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of stream) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+  } catch (error) {
+    const isTooLarge = axios.isAxiosError(error) && error.code === 'ERR_BAD_RESPONSE';
+    return { trouble: isTooLarge ? 'tooLarge' : 'brokenOff' };
+  }
+  return { text: new TextDecoder().decode(Buffer.concat(chunks)) };
 }
 
-function unchanged(data: unknown): unknown {
-  return data;
+/** False when it is certain that the request got no connection, on which alone it can leave. */
+function mayHaveLeft(error: unknown): boolean {
+  const request: unknown = axios.isAxiosError(error) ? error.request : undefined;
+  return !(request instanceof ClientRequest && request.socket === null);
+}
+
+function isQuotaUsedUp({ quota }: HttpRequest, { status, retryAfterMs = 0 }: ApiError): boolean {
+  return quota !== undefined && status === 429 && retryAfterMs > 0;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -5,7 +5,7 @@ import { abortReason, whenAborted } from './abort.ts';
 /** What a call is for: isolations and releases go before enrichment and may use what enrichment must leave. */
 export type Priority = 'enrichment' | 'action';
 
-/** At most `limit` starts in any span of `ms` milliseconds. */
+/** At most `limit` calls in any span of `ms` milliseconds. */
 interface Window {
   limit: number;
   ms: number;
@@ -13,24 +13,30 @@ interface Window {
 
 export interface Limiter {
   /**
-   * Waits for a free start, first come first served within a priority, actions first. The start is counted from here
-   * on; call the function it resolves with when the request leaves, so that the windows are measured from that moment,
-   * or with `false` when it will not leave, so that others have the start.
-   * Rejects with a {@link PostponedError} as soon as it is certain that the wait would pass the deadline, and with the
-   * signal's reason when that is aborted.
+   * Runs the task when a connection is free and its quota lets it go: first come first served, actions first. Who waits
+   * for time holds no connection. Rejects with a {@link PostponedError} as soon as it is certain that the wait would
+   * pass the deadline, and with the signal's reason when that is aborted before the task begins.
    */
-  acquire(quota: string, priority: Priority, signal?: AbortSignal): Promise<(hasLeft?: boolean) => void>;
+  run<Value>(turn: Turn, task: () => Promise<Value>): Promise<Value>;
   /**
    * Lets nobody start before a time (ms UTC), because the service has said so. As long as that is more than a minute
-   * away, nobody waits for it: {@link Limiter.acquire} rejects at once.
+   * away, nobody waits for it: {@link Limiter.run} rejects at once.
    */
-  hold(quota: string, until: number): void;
-  isHeld(quota: string): boolean;
-  /** Start times (ms UTC, ascending) that still count, for each quota that has any; the next run wants them as `earlier`. */
+  hold(quota: string | undefined, until: number): void;
+  /** Times of calls that still count (ms UTC, ascending), by quota; the next run wants them as `earlier`. */
   starts(): Record<string, number[]>;
 }
 
+/** What a call waits for. */
+interface Turn {
+  /** Undefined for calls that nothing counts; they share their connections and their holds. */
+  quota: string | undefined;
+  priority: Priority;
+  signal?: AbortSignal | undefined;
+}
+
 interface Waiter {
+  quota: Quota;
   priority: Priority;
   grant: () => void;
   refuse: (error: PostponedError) => void;
@@ -38,15 +44,12 @@ interface Waiter {
 
 interface Quota {
   name: string;
-  /** When requests left, ascending. */
-  starts: number[];
-  /** Granted, but not on the wire yet. */
-  granted: number;
+  windows: readonly Window[];
+  /** When calls ended that still count, ascending. */
+  ended: number[];
+  running: number;
   /** Milliseconds UTC; in the past when the service has not asked to wait. */
   heldUntil: number;
-  waiting: Record<Priority, Waiter[]>;
-  /** Ends the sleep of the one loop that serves this queue; undefined while no loop runs. */
-  wake: (() => void) | undefined;
 }
 
 /** MicrosoftDocs defender-docs states these two limits on the page of each call used here, counted for each call by itself. */
@@ -59,35 +62,42 @@ const defenderWindows: readonly Window[] = [
 export const longestPauseMs = 60_000;
 
 /**
- * Paces calls so that no quota exceeds any of its windows, whichever moment it is measured at (a log of start times,
- * not a bucket that empties at fixed times). `reserve` is the share of each window that enrichment leaves to actions.
+ * Decides when calls to a service may go. A quota counts a call from its grant until its end has left the window: when it
+ * reaches the service is not known, but it is in between. So no window is ever exceeded, whichever moment it is
+ * measured at, and however long connections and answers take.
  */
 export function createLimiter(options: {
   clock: Clock;
-  /** @default 100 a minute and 1,500 an hour */
+  /** Calls under way at the same time, of all quotas together. @default 10 */
+  maxConcurrent?: number;
+  /** Of each quota by itself. @default 100 a minute and 1,500 an hour */
   windows?: readonly Window[];
-  /** @default 0.2 */
+  /** The share of each window that enrichment leaves to actions. @default 0.2 */
   reserve?: number;
-  /** Milliseconds UTC; nobody waits longer. */
-  deadline: number;
+  /** Milliseconds UTC; nobody waits longer. @default none */
+  deadline?: number;
   /** What {@link Limiter.starts} of earlier runs said. */
   earlier?: Record<string, number[]>;
 }): Limiter {
-  const { clock, windows = defenderWindows, reserve = 0.2, deadline, earlier = {} } = options;
-  const longest = Math.max(...windows.map(({ ms }) => ms));
-  const quotas = new Map<string, Quota>();
+  const { clock, maxConcurrent = 10, windows = defenderWindows, reserve = 0.2, earlier = {} } = options;
+  const { deadline = Number.POSITIVE_INFINITY } = options;
+  const longest = Math.max(0, ...windows.map(({ ms }) => ms));
+  const quotas = new Map<string | undefined, Quota>();
+  const waiting: Record<Priority, Waiter[]> = { action: [], enrichment: [] };
+  let running = 0;
+  let alarm: { at: number; off: AbortController } | undefined;
 
-  for (const [name, starts] of Object.entries(earlier)) {
+  for (const [name, times] of Object.entries(earlier)) {
     const now = clock.now();
-    // A start in the future was written by a clock that has been set back since.
-    quotaOf(name).starts = starts.map((start) => Math.min(start, now)).sort((a, b) => a - b);
+    // A time in the future was written by a clock that has been set back since.
+    quotaOf(name).ended = times.map((time) => Math.min(time, now)).sort((a, b) => a - b);
   }
 
-  function quotaOf(name: string): Quota {
+  function quotaOf(name: string | undefined): Quota {
     let quota = quotas.get(name);
     if (quota === undefined) {
-      const waiting = { action: [], enrichment: [] };
-      quota = { name, starts: [], granted: 0, heldUntil: 0, waiting, wake: undefined };
+      const counted = name === undefined ? [] : windows;
+      quota = { name: name ?? '', windows: counted, ended: [], running: 0, heldUntil: 0 };
       quotas.set(name, quota);
     }
     return quota;
@@ -95,8 +105,8 @@ export function createLimiter(options: {
 
   function prune(quota: Quota): void {
     const oldest = clock.now() - longest;
-    const kept = quota.starts.findIndex((start) => start > oldest);
-    quota.starts.splice(0, kept === -1 ? quota.starts.length : kept);
+    const kept = quota.ended.findIndex((time) => time > oldest);
+    quota.ended.splice(0, kept === -1 ? quota.ended.length : kept);
   }
 
   function limitOf(window: Window, priority: Priority): number {
@@ -108,13 +118,17 @@ export function createLimiter(options: {
   /** The earliest time at which the last of these, one after the other, could start. */
   function earliest(quota: Quota, queue: readonly Priority[]): number {
     const now = clock.now();
-    const log = [...quota.starts, ...Array<number>(quota.granted).fill(now)];
     let at = Math.max(now, quota.heldUntil);
+    if (quota.windows.length === 0) return at;
+    const planned: number[] = [];
+    function nthLast(n: number): number {
+      if (n <= planned.length) return planned.at(-n) ?? now;
+      const past = n - planned.length - quota.running;
+      return past <= 0 ? now : (quota.ended.at(-past) ?? Number.NEGATIVE_INFINITY);
+    }
     for (const priority of queue) {
-      for (const window of windows) {
-        at = Math.max(at, (log.at(-limitOf(window, priority)) ?? Number.NEGATIVE_INFINITY) + window.ms);
-      }
-      log.push(at);
+      for (const window of quota.windows) at = Math.max(at, nthLast(limitOf(window, priority)) + window.ms);
+      planned.push(at);
     }
     return at;
   }
@@ -130,105 +144,114 @@ export function createLimiter(options: {
     );
   }
 
-  async function serve(quota: Quota): Promise<void> {
-    const { action, enrichment } = quota.waiting;
-    for (;;) {
-      const queue = action.length > 0 ? action : enrichment;
-      const first = queue[0];
-      if (first === undefined) break;
-      prune(quota);
-      const free = earliest(quota, [first.priority]);
+  /** Starts all who can go, in their turn, and sets the alarm for the next whom only time keeps back. */
+  function serve(): void {
+    if (running === maxConcurrent) return;
+    const keptBack = new Map<Quota, number>();
+    for (const { quota, priority, grant, refuse } of [...waiting.action, ...waiting.enrichment]) {
+      if (keptBack.has(quota)) continue;
+      const free = earliest(quota, [priority]);
       const refused = refusal(quota, free);
-      if (refused) {
-        queue.shift();
-        first.refuse(refused);
-      } else if (free <= clock.now()) {
-        queue.shift();
-        quota.granted += 1;
-        first.grant();
-      } else {
-        const awake = new AbortController();
-        quota.wake = () => {
-          awake.abort();
-        };
-        await clock.sleep(free - clock.now(), awake.signal).catch(onWaking);
-      }
+      if (refused) refuse(refused);
+      else if (free > clock.now()) keptBack.set(quota, free);
+      else grant();
+      if (running === maxConcurrent) return;
     }
-    quota.wake = undefined;
+    setAlarm(Math.min(...keptBack.values()));
   }
 
-  function acquire(
-    name: string,
-    priority: Priority,
-    signal?: AbortSignal,
-  ): Promise<(hasLeft?: boolean) => void> {
+  function setAlarm(at: number): void {
+    if (alarm?.at === at) return;
+    alarm?.off.abort();
+    alarm = undefined;
+    if (!Number.isFinite(at)) return;
+    const off = new AbortController();
+    alarm = { at, off };
+    clock.sleep(at - clock.now(), off.signal).then(() => {
+      if (alarm?.off === off) alarm = undefined;
+      serve();
+    }, onAlarmOff);
+  }
+
+  function granted({ quota: name, priority, signal }: Turn): Promise<Quota> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(abortReason(signal));
         return;
       }
       const quota = quotaOf(name);
-      const queue = quota.waiting[priority];
-      prune(quota);
-      const before =
-        priority === 'action' ? quota.waiting.action : [...quota.waiting.action, ...quota.waiting.enrichment];
-      const free = earliest(quota, [...before.map((waiter) => waiter.priority), priority]);
-      const refused = refusal(quota, free);
+      const before = priority === 'action' ? waiting.action : [...waiting.action, ...waiting.enrichment];
+      const queue = [
+        ...before.filter((other) => other.quota === quota).map((other) => other.priority),
+        priority,
+      ];
+      const refused = refusal(quota, earliest(quota, queue));
       if (refused) {
         reject(refused);
         return;
       }
 
       const waiter: Waiter = {
+        quota,
         priority,
         grant() {
-          forget();
-          let left = false;
-          resolve((hasLeft = true) => {
-            if (left) return;
-            left = true;
-            quota.granted -= 1;
-            if (hasLeft) quota.starts.push(clock.now());
-            else quota.wake?.();
-          });
+          leave();
+          running += 1;
+          quota.running += 1;
+          resolve(quota);
         },
         refuse(error) {
-          forget();
+          leave();
           reject(error);
         },
       };
       function leave(): void {
-        queue.splice(queue.indexOf(waiter), 1);
-        quota.wake?.();
-        reject(abortReason(signal));
+        waiting[priority].splice(waiting[priority].indexOf(waiter), 1);
+        forget();
       }
-      const forget = whenAborted(signal, leave);
-      queue.push(waiter);
-      if (quota.wake === undefined) void serve(quota);
-      else if (priority === 'action') quota.wake();
+      const forget = whenAborted(signal, () => {
+        leave();
+        reject(abortReason(signal));
+        serve();
+      });
+      waiting[priority].push(waiter);
+      serve();
     });
   }
 
-  function hold(name: string, until: number): void {
+  async function run<Value>(turn: Turn, task: () => Promise<Value>): Promise<Value> {
+    const quota = await granted(turn);
+    try {
+      return await task();
+    } finally {
+      running -= 1;
+      quota.running -= 1;
+      if (quota.windows.length > 0) quota.ended.push(clock.now());
+      prune(quota);
+      serve();
+    }
+  }
+
+  function hold(name: string | undefined, until: number): void {
     const quota = quotaOf(name);
     quota.heldUntil = Math.max(quota.heldUntil, until);
-    quota.wake?.();
+    serve();
   }
 
   function starts(): Record<string, number[]> {
     const log: Record<string, number[]> = {};
     for (const quota of quotas.values()) {
       prune(quota);
-      if (quota.starts.length > 0) log[quota.name] = [...quota.starts];
+      if (quota.ended.length > 0) log[quota.name] = [...quota.ended];
     }
     return log;
   }
 
-  return { acquire, hold, isHeld: (name) => quotaOf(name).heldUntil > clock.now(), starts };
+  return { run, hold, starts };
 }
 
-function onWaking(): void {
-  // Woken because the queue has changed: whose turn it is, and when, is worked out afresh.
+function onAlarmOff(): void {
+  // Who goes next, and when, has been worked out afresh.
 }
 
 function isoSeconds(time: number): string {

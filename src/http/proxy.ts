@@ -1,20 +1,52 @@
-import { isIP } from 'node:net';
-import { ConfigError } from '../errors.ts';
+import { BlockList, isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 
 export interface ProxySettings {
-  url: string;
-  /** Hosts that are reached directly, in the form of `NO_PROXY`. */
-  noProxy: string;
+  /** `http:` or `https:`, with its credentials if it wants any. */
+  url: URL;
+  noProxy: NoProxy;
 }
 
+/** The hosts that are reached without a proxy. */
+export type NoProxy = readonly Exemption[];
+
+interface Exemption {
+  /** Undefined for every port. */
+  port: number | undefined;
+  /** Takes a name in small letters, or an address without brackets. */
+  includes: (host: string) => boolean;
+}
+
+/** A host or a range with its port, an address of IPv6 in brackets. */
+const entryForm = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:/]*))(?<range>\/\d+)?(?::(?<port>\d{1,5}))?$/u;
+
+const nameForm = /^(?:\*?\.)?(?<name>(?:[\p{L}\p{N}_-]+\.)*[\p{N}_-]*\p{L}[\p{L}\p{N}_-]*)\.?$/u;
+
 /**
- * The proxy for a target, or undefined when it is reached directly: plain `http:` and loopback always are, and what
- * `noProxy` names.
+ * Reads a list like that of `NO_PROXY`, separated by commas or blanks: `*`, a name with all below it (a leading `.` or `*.`
+ * makes no difference), an address or a range of addresses (`10.0.0.0/8`); each may carry a port. `unknown` are the
+ * entries that are none of these.
  */
+export function parseNoProxy(text: string): { noProxy: NoProxy; unknown: string[] } {
+  const noProxy: Exemption[] = [];
+  const unknown: string[] = [];
+  for (const entry of text.split(/[\s,]+/u).filter(Boolean)) {
+    const exemption = exemptionOf(entry);
+    if (exemption) noProxy.push(exemption);
+    else unknown.push(entry);
+  }
+  return { noProxy, unknown };
+}
+
+/** The proxy for a target, or undefined when it is reached directly: plain `http:` and loopback always are. */
 export function proxyFor(target: URL, settings: ProxySettings | undefined): URL | undefined {
   if (settings === undefined || target.protocol !== 'https:' || isLoopback(target.hostname)) return undefined;
-  if (isExempt(target, settings.noProxy)) return undefined;
-  return parseProxyUrl(settings.url);
+  const host = bareHost(target.hostname);
+  const port = Number(target.port || 443);
+  const isExempt = settings.noProxy.some(
+    (exemption) => (exemption.port ?? port) === port && exemption.includes(host),
+  );
+  return isExempt ? undefined : settings.url;
 }
 
 /** True for `localhost`, names under it, 127.0.0.0/8 and ::1, with or without brackets. */
@@ -24,42 +56,39 @@ export function isLoopback(hostname: string): boolean {
   return host === '::1' || host === 'localhost' || host.endsWith('.localhost');
 }
 
-/**
- * True when a list like that of `NO_PROXY` names the target: `*`, a host with all below it (a leading `.` or `*.` makes no
- * difference), an address; each may carry a port.
- */
-function isExempt(target: URL, noProxy: string): boolean {
-  const host = bareHost(target.hostname);
-  const port = target.port || '443';
-  return noProxy
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter(Boolean)
-    .some((entry) => {
-      if (entry === '*') return true;
-      const parts = /^(?<name>\[.*\]|[^:]*|.*:.*:.*?)(?::(?<port>\d+))?$/.exec(entry)?.groups;
-      const name = bareHost(parts?.['name'] ?? entry).replace(/^\*?\./, '');
-      if (parts?.['port'] !== undefined && parts['port'] !== port) return false;
-      return host === name || (isIP(host) === 0 && host.endsWith(`.${name}`));
-    });
+function exemptionOf(entry: string): Exemption | undefined {
+  // Without brackets, an address of IPv6 can have no port.
+  const whole =
+    entry.split(':').length > 2 && !entry.startsWith('[') ? entry.replace(/^[^/]*/u, '[$&]') : entry;
+  const { bracketed, plain = '', range, port } = entryForm.exec(whole)?.groups ?? {};
+  const host = bracketed ?? plain;
+  const includes =
+    isIP(host) > 0
+      ? addressesOf(host, range)
+      : range === undefined && bracketed === undefined && namesOf(host);
+  return includes ? { port: port === undefined ? undefined : Number(port), includes } : undefined;
 }
 
-/** Like curl, takes a proxy without a scheme for an HTTP proxy. The message never holds the URL: it can hold a password. */
-function parseProxyUrl(text: string): URL {
-  try {
-    const url = new URL(text.includes('://') ? text : `http://${text}`);
-    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
-  } catch {
-    // Said below; the error of URL repeats its input.
-  }
-  throw new ConfigError(
-    'http.proxy is not the URL of a proxy: expected http://host:port or https://host:port',
-  );
+function addressesOf(address: string, range: string | undefined): Exemption['includes'] | undefined {
+  const list = new BlockList();
+  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+  const prefix = range === undefined ? undefined : Number(range.slice(1));
+  if (prefix !== undefined && prefix > (family === 'ipv4' ? 32 : 128)) return undefined;
+  if (prefix === undefined) list.addAddress(address, family);
+  else list.addSubnet(address, prefix, family);
+  return (host) => isIP(host) > 0 && list.check(host, isIP(host) === 4 ? 'ipv4' : 'ipv6');
+}
+
+function namesOf(text: string): Exemption['includes'] | undefined {
+  if (text === '*') return () => true;
+  const name = domainToASCII(nameForm.exec(text)?.groups?.['name'] ?? '');
+  if (name === '') return undefined;
+  return (host) => host === name || (isIP(host) === 0 && host.endsWith(`.${name}`));
 }
 
 function bareHost(hostname: string): string {
   return hostname
     .toLowerCase()
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.$/, '');
+    .replace(/^\[(.*)\]$/u, '$1')
+    .replace(/\.$/u, '');
 }

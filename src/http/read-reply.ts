@@ -23,7 +23,7 @@ export function unreadable(call: Call, status: number, expected: string): ApiErr
   });
 }
 
-/** Reads a reply, or throws {@link unreadable} with the words of `expected`. */
+/** Reads a reply, or throws {@link unreadable} with the words of `expected`, or those of {@link listOf}. */
 export function readReply<Value>(
   schema: z.ZodMiniType<Value>,
   { body, status }: { body: unknown; status: number },
@@ -31,18 +31,27 @@ export function readReply<Value>(
   expected: string,
 ): Value {
   const read = schema.safeParse(body);
-  if (!read.success) throw unreadable(call, status, expected);
-  return read.data;
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw unreadable(call, status, issue?.code === 'too_big' ? issue.message : expected);
 }
 
-/** Reads one member of a list in a reply, likewise. */
-export function readMember<Value>(
-  schema: z.ZodMiniType<Value>,
-  member: unknown,
-  call: Call,
-  expected: string,
-): Value {
-  return readReply(schema, { body: member, status: 200 }, call, expected);
+/** The answer to a call. */
+export interface Answer {
+  body: unknown;
+  /** Reads the body, or a member of it, as {@link readReply} does. */
+  read<Value>(schema: z.ZodMiniType<Value>, expected: string, member?: unknown): Value;
+  /** The error for a body that is not what was expected. */
+  unreadable(expected: string): ApiError;
+}
+
+/** Puts a reply and its call together. */
+export function answerTo(call: Call, { body, status }: { body: unknown; status: number }): Answer {
+  return {
+    body,
+    read: (schema, expected, member = body) => readReply(schema, { body: member, status }, call, expected),
+    unreadable: (expected) => unreadable(call, status, expected),
+  };
 }
 
 /** What fits a schema, as another function makes it of it. */
@@ -62,11 +71,43 @@ export const optionalNumber = z.catch(z.optional(z.number()), undefined);
 /** A time that a reply may lack, milliseconds UTC. */
 export const optionalTime = mapped(optionalText, parseUtc);
 
-/** A list that a reply may lack. A list with a member of another kind is not readable at all: part of it would mislead. */
+/** A list whose members are not looked at yet. */
+export const anyList = z.custom<unknown[]>((value) => Array.isArray(value));
+
+/**
+ * A list of one kind of members. One of another kind makes it unreadable, since part of a list would mislead; the first
+ * such ends the reading, because millions of them would be millions of issues.
+ * @param most a longer list is unreadable
+ * @param plural what the error calls the members of a list that is too long
+ */
+export function listOf<Member extends z.ZodMiniType>(member: Member, most = Infinity, plural = 'members') {
+  return z.pipe(
+    anyList,
+    z.transform((list, { issues }) => {
+      if (list.length > most) {
+        const message = `at most ${most} ${plural}`;
+        issues.push({ code: 'too_big', origin: 'array', maximum: most, input: list, message });
+        return z.NEVER;
+      }
+      const read: z.output<Member>[] = [];
+      for (const each of list) {
+        const { success, data } = member.safeParse(each);
+        if (!success) {
+          issues.push({ code: 'custom', input: each });
+          return z.NEVER;
+        }
+        read.push(data);
+      }
+      return read;
+    }),
+  );
+}
+
+/** A list that a reply may lack; every other type counts as absent. */
 export function optionalList<Member extends z.ZodMiniType>(member: Member) {
   return z.pipe(
     z.transform((value) => (Array.isArray(value) ? value : undefined)),
-    z.optional(z.array(member)),
+    z.optional(listOf(member)),
   );
 }
 

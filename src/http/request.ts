@@ -4,7 +4,7 @@ import type { Priority } from './limiter.ts';
 /** A call to a service, not tied to any attempt. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Begins with `/`, is encoded already, and goes out byte for byte behind the base URL. */
+  /** Begins with `/`, is encoded already, and goes out byte for byte behind the path of the base URL. */
   path: string;
   /** Each value is encoded as a component of a URL; a `$` in a key stays. */
   query?: Record<string, string>;
@@ -55,12 +55,11 @@ export function bodyOf(request: HttpRequest): string | undefined {
   return request.json === undefined ? undefined : JSON.stringify(request.json);
 }
 
-/** The query with its `?`, or nothing. */
-export function queryOf(request: HttpRequest): string {
-  const pairs = Object.entries(request.query ?? {}).map(
-    ([key, value]) => `${encoded(key).replaceAll('%24', '$')}=${encoded(value)}`,
-  );
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+/** The query without its `?`. */
+export function queryOf(query: Record<string, string>): string {
+  return Object.entries(query)
+    .map(([key, value]) => `${encoded(key).replaceAll('%24', '$')}=${encoded(value)}`)
+    .join('&');
 }
 
 /** encodeURIComponent throws at half a surrogate pair, which no service can have meant. */
@@ -81,7 +80,11 @@ export function secretsOf(request: HttpRequest, authorization: string | undefine
   return [authorization ?? '', token ?? '', ...fromForm].filter((secret) => secret.length >= 4);
 }
 
-/** Characters that need encoding in a path are a mistake of the caller; in a request line they could start another request. */
+/**
+ * Refuses a path that would not go out as it is: characters that need encoding, which in a request line could start another
+ * request, and what URL, through which axios passes it, reads as another path (`..`).
+ */
 export function assertPath(path: string): void {
-  if (!/^\/[!-~]*$/.test(path)) throw new TypeError(`not an encoded path: ${cleanText(path, 100)}`);
+  if (/^\/[!-~]*$/.test(path) && new URL(`http://host${path}`).pathname === path) return;
+  throw new TypeError(`not an encoded path: ${cleanText(path, 100)}`);
 }

@@ -1,8 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileTrouble, shellWord, systemCode, untrusted } from './ownership.ts';
+import { exchangeable, fileTrouble, shellWord, systemCode, untrusted } from './ownership.ts';
 
 /** A larger file is not one of ours. */
 const maxBytes = 32 * 1024 * 1024;
@@ -18,12 +29,17 @@ export interface Cache {
   remove(name: string): Promise<void>;
 }
 
-type Condition = 'usable' | 'missing' | 'unusable';
+/** What may be done in the directory; a problem is why nothing may. */
+interface Condition {
+  isThere: boolean;
+  problem?: string;
+  warning?: string;
+}
 
 /**
  * Opens the cache. The directory is made (0700) at the first write. A directory or file of somebody else, or one that
- * others may write to, is not used: what it says could steer the run. The first trouble of each kind is told to `warn`.
- * Names consist of letters, digits, `.`, `_` and `-`; another name is a bug and throws.
+ * others may write to or exchange, is not used: what it says could steer the run. The first trouble of each kind is told
+ * to `warn`. Names consist of letters, digits, `.`, `_` and `-`; another name is a bug and throws.
  */
 export function createCache(options: {
   /** Undefined: nothing is kept. */
@@ -34,10 +50,10 @@ export function createCache(options: {
   /** User whose cache it is. Default: the user of this process. */
   uid?: number | undefined;
 }): Cache {
-  const { dir, warn, readOnly, uid = process.getuid?.() } = options;
+  const { dir = '', warn, readOnly, uid = process.getuid?.() } = options;
   const warned = new Set<string>();
-  let condition: Promise<Condition> | undefined;
-  let swept = false;
+  let judged: Promise<Condition> | undefined;
+  let isSwept = false;
 
   function warnOnce(kind: 'directory' | 'read' | 'write', message: string): void {
     if (warned.has(kind)) return;
@@ -45,87 +61,98 @@ export function createCache(options: {
     warn(message);
   }
 
-  async function examine(path: string): Promise<Condition> {
-    const { missing, problem, warning } = await judgeDirectory(path, uid);
-    if (problem !== undefined) {
-      warnOnce('directory', `the cache is not used: ${problem}`);
-      return 'unusable';
-    }
-    if (warning !== undefined) warnOnce('directory', warning);
-    return missing ? 'missing' : 'usable';
+  async function judge(): Promise<Condition> {
+    const condition = await judgeDirectory(dir, uid);
+    const { problem, warning } = condition;
+    if (problem !== undefined) warnOnce('directory', `the cache is not used: ${problem}`);
+    else if (warning !== undefined) warnOnce('directory', warning);
+    return condition;
   }
 
-  async function prepare(path: string): Promise<boolean> {
-    condition ??= examine(path);
-    if ((await condition) === 'missing') {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      // Somebody may have been faster, with other permissions.
-      condition = examine(path);
+  /** Tells whether the directory is there and may be used. */
+  async function isUsable(): Promise<boolean> {
+    if (dir === '') return false;
+    const { isThere, problem } = await (judged ??= judge());
+    return isThere && problem === undefined;
+  }
+
+  async function make(): Promise<void> {
+    if (dir === '' || (await isUsable()) || (await judged)?.problem !== undefined) return;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    // Somebody may have been faster, with other permissions.
+    judged = judge();
+  }
+
+  /** Changes something in the directory; where that fails, the run goes on. */
+  async function change(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      // Making a path on a read-only file system fails with ENOENT in Node.js, which says nothing.
+      const problem = systemCode(error) === 'ENOENT' ? await cacheProblem(dir, uid) : undefined;
+      warnOnce(
+        'write',
+        problem === undefined
+          ? `the cache in ${dir} cannot be written: ${fileTrouble(error)}`
+          : `the cache is not used: ${problem}`,
+      );
     }
-    return (await condition) === 'usable';
   }
 
   return {
     async read(name) {
       checkName(name);
-      if (dir === undefined) return undefined;
-      condition ??= examine(dir);
-      if ((await condition) !== 'usable') return undefined;
+      if (!(await isUsable())) return undefined;
       const file = join(dir, `${name}.json`);
       try {
-        return await readOwn(file, uid, readOnly);
+        const stats = await lstat(file);
+        const trouble = isFileOfCache(stats) ? untrusted(stats, uid) : 'it is not a file of the cache';
+        if (trouble !== undefined) {
+          warnOnce('read', `${file} is ignored: ${trouble}`);
+          return undefined;
+        }
+        if (!readOnly && uid === stats.uid && isOpen(stats)) await chmod(file, 0o600);
+        const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+        return value;
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT') warnOnce('read', `${file} is ignored: ${troubleOf(error)}`);
+        if (systemCode(error) === 'ENOENT') return undefined;
+        // The parser's own message quotes the file, which may hold a token.
+        const why = error instanceof SyntaxError ? 'it is damaged' : fileTrouble(error);
+        warnOnce('read', `${file} is ignored: ${why}`);
         return undefined;
       }
     },
 
     async write(name, value) {
       checkName(name);
-      if (dir === undefined || readOnly) return;
-      try {
-        if (!(await prepare(dir))) return;
-        await replace(dir, `${name}.json`, JSON.stringify(value));
-      } catch (error) {
-        // Making a path on a read-only file system fails with ENOENT in Node.js, which says nothing.
-        const problem = systemCode(error) === 'ENOENT' ? await cacheProblem(dir, uid) : undefined;
-        warnOnce(
-          'write',
-          problem === undefined
-            ? `the cache in ${dir} cannot be written: ${troubleOf(error)}`
-            : `the cache is not used: ${problem}`,
-        );
-        return;
-      }
-      if (swept) return;
-      swept = true;
-      await sweep(dir);
+      if (readOnly) return;
+      await change(async () => {
+        await make();
+        if (!(await isUsable())) return;
+        await replace(join(dir, `${name}.json`), JSON.stringify(value));
+        if (!isSwept) await sweep(dir);
+        isSwept = true;
+      });
     },
 
     async remove(name) {
       checkName(name);
-      if (dir === undefined || readOnly) return;
-      condition ??= examine(dir);
-      if ((await condition) !== 'usable') return;
-      try {
-        await rm(join(dir, `${name}.json`), { force: true });
-      } catch (error) {
-        warnOnce('write', `the cache in ${dir} cannot be written: ${troubleOf(error)}`);
-      }
+      if (readOnly || !(await isUsable())) return;
+      await change(() => rm(join(dir, `${name}.json`), { force: true }));
     },
   };
 }
 
 /** Tells why a cache directory could not be used, without making or changing anything; undefined when it could be. */
 export async function cacheProblem(dir: string, uid = process.getuid?.()): Promise<string | undefined> {
-  const { problem, missing } = await judgeDirectory(dir, uid);
+  const { problem, isThere } = await judgeDirectory(dir, uid);
   if (problem !== undefined) return problem;
-  const nearest = missing ? await nearestExisting(dirname(dir)) : dir;
+  const nearest = isThere ? dir : await nearestExisting(dirname(dir));
   try {
     await access(nearest, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
-    return `${nearest} cannot be written: ${troubleOf(error)}`;
+    return `${nearest} cannot be written: ${fileTrouble(error)}`;
   }
 }
 
@@ -139,71 +166,40 @@ async function nearestExisting(path: string): Promise<string> {
   }
 }
 
-async function judgeDirectory(
-  path: string,
-  uid: number | undefined,
-): Promise<{ missing: boolean; problem?: string; warning?: string }> {
-  let stats: Stats;
+async function judgeDirectory(path: string, uid: number | undefined): Promise<Condition> {
   try {
-    stats = await stat(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { missing: true };
-    return { missing: false, problem: `${path} cannot be opened: ${troubleOf(error)}` };
-  }
-  if (!stats.isDirectory()) return { missing: false, problem: `${path} is not a directory` };
-  const trouble = untrusted(stats, uid);
-  if (trouble !== undefined) return { missing: false, problem: `${path}: ${trouble}` };
-  // The files in it are 0600 themselves; and a directory that the program did not make is not its to change.
-  if (uid !== undefined && (stats.mode & 0o077) !== 0) {
-    return { missing: false, warning: `others may look into the cache: chmod 700 ${shellWord(path)}` };
-  }
-  return { missing: false };
-}
-
-class CacheTrouble extends Error {}
-
-function troubleOf(error: unknown): string {
-  if (error instanceof CacheTrouble) return error.message;
-  // What O_NOFOLLOW says to a link in the place of the file.
-  return systemCode(error) === 'ELOOP' ? 'it is a symbolic link' : fileTrouble(error);
-}
-
-async function readOwn(file: string, uid: number | undefined, readOnly: boolean): Promise<unknown> {
-  // O_NONBLOCK, so that a pipe put in the place of the file cannot hold the run.
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile() || stats.size > maxBytes) throw new CacheTrouble('it is not a file of the cache');
+    const problem = await exchangeable(path, uid);
+    if (problem !== undefined) return { isThere: true, problem };
+    const stats = await stat(path);
+    if (!stats.isDirectory()) return { isThere: true, problem: `${path} is not a directory` };
     const trouble = untrusted(stats, uid);
-    if (trouble !== undefined) throw new CacheTrouble(trouble);
-    if (!readOnly && uid === stats.uid && (stats.mode & 0o077) !== 0) await handle.chmod(0o600);
-    return parse(await handle.readFile('utf8'));
-  } finally {
-    await handle.close();
+    if (trouble !== undefined) return { isThere: true, problem: `${path}: ${trouble}` };
+    // The files in it are 0600 themselves; and a directory that the program did not make is not its to change.
+    return uid !== undefined && isOpen(stats)
+      ? { isThere: true, warning: `others may look into the cache: chmod 700 ${shellWord(path)}` }
+      : { isThere: true };
+  } catch (error) {
+    return systemCode(error) === 'ENOENT'
+      ? { isThere: false }
+      : { isThere: true, problem: `${path} cannot be opened: ${fileTrouble(error)}` };
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the file, which may hold a token.
-    throw new CacheTrouble('it is damaged');
-  }
+function isFileOfCache(stats: Stats): boolean {
+  return stats.isFile() && stats.size <= maxBytes;
+}
+
+/** Others may at least read it. */
+function isOpen({ mode }: Stats): boolean {
+  return (mode & 0o077) !== 0;
 }
 
 /** Writes beside the file and renames, so that neither a reader nor a crash ever meets half of it. */
-async function replace(dir: string, name: string, text: string): Promise<void> {
-  const temporary = join(dir, `${name}.${randomBytes(6).toString('hex')}.tmp`);
-  const handle = await open(temporary, 'wx', 0o600);
+async function replace(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, join(dir, name));
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
+    await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
@@ -212,15 +208,12 @@ async function replace(dir: string, name: string, text: string): Promise<void> {
 
 /** Removes what killed runs left behind. */
 async function sweep(dir: string): Promise<void> {
-  try {
-    for (const name of await readdir(dir)) {
-      if (!/^[\w.-]+\.json\.[0-9a-f]{12}\.tmp$/u.test(name)) continue;
-      const path = join(dir, name);
-      const { mtimeMs } = await lstat(path);
-      if (Date.now() - mtimeMs > abandonedAfterMs) await rm(path, { force: true });
-    }
-  } catch {
-    // Another run may sweep at the same time, and a file more or less harms nobody.
+  for (const name of await readdir(dir)) {
+    if (!/^[\w.-]+\.json\.[0-9a-f]{12}\.tmp$/u.test(name)) continue;
+    const path = join(dir, name);
+    // Another run may have been faster.
+    const stats = await stat(path).catch(() => undefined);
+    if (stats && Date.now() - stats.mtimeMs > abandonedAfterMs) await rm(path, { force: true });
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Stats } from 'node:fs';
+import { lstat, readlink } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
 
 /**
  * Tells why a file or directory must not steer the run, judged by who may change it: it belongs to neither root nor
@@ -8,6 +10,39 @@ export function untrusted(stats: Stats, uid: number | undefined): string | undef
   if (uid === undefined) return undefined;
   if (stats.uid !== uid && stats.uid !== 0) return 'it belongs to another user';
   return (stats.mode & 0o022) === 0 ? undefined : 'others may write to it';
+}
+
+/** Others may write into a folder with this bit, as into `/tmp`, but exchange only what is their own. */
+const sticky = 0o1000;
+
+/**
+ * Tells which folder of a path, the last included, somebody else could put another in the place of, and why: it belongs to
+ * neither root nor `uid`, or others may write to the folder that it is in. Symbolic links are followed with the same care.
+ * Undefined when there is none, as far as the path exists, or where there are no users. Rejects with the system's error.
+ */
+export async function exchangeable(path: string, uid: number | undefined): Promise<string | undefined> {
+  if (uid === undefined) return undefined;
+  const names = resolve(path).split(sep).filter(Boolean);
+  const folders = names.reduce((above: string[], name) => [...above, join(above.at(-1) ?? sep, name)], [sep]);
+  let isShared = false;
+  for (const folder of folders) {
+    const stats = await lstat(folder).catch((error: unknown) => {
+      // What is missing will be the user's own.
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (stats === undefined) return undefined;
+    const isOthers = stats.uid !== uid && (stats.uid !== 0 || isShared);
+    if (isOthers) return `${folder}: it belongs to another user`;
+    if (stats.isSymbolicLink()) {
+      const problem = await exchangeable(resolve(dirname(folder), await readlink(folder)), uid);
+      if (problem !== undefined) return problem;
+    }
+    const isWritable = !stats.isSymbolicLink() && (stats.mode & 0o022) !== 0;
+    if (isWritable && (stats.mode & sticky) === 0) return `${folder}: others may write to it`;
+    isShared = isWritable;
+  }
+  return undefined;
 }
 
 /** A path as a shell command takes it. */

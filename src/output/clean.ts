@@ -19,6 +19,14 @@ export function cleanText(text: string, maxLength = Number.POSITIVE_INFINITY): s
   return `${clean.slice(0, Math.max(0, maxLength - 1)).replace(/\p{Surrogate}$/u, '')}…`;
 }
 
+/** Makes JSON fit for a terminal: it escapes the first 32 characters only; terminals obey others as well, and editors hide some. */
+export function escapeControls(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** What nobody sees: controls that are no white space, formats, joiners, fillers, halves of surrogate pairs. */
 const unseen = /[^\P{Cc}\s]|\p{Cf}|\p{Default_Ignorable_Code_Point}|\p{Surrogate}/gu;
 

@@ -1,9 +1,17 @@
 import { styleText } from 'node:util';
-import { type Logger, pino, stdTimeFunctions } from 'pino';
-import { cleanText } from './clean.ts';
+import { pino, stdTimeFunctions } from 'pino';
+import { cleanText, escapeControls } from './clean.ts';
 import { AppError } from '../errors.ts';
 
-export type Log = Logger;
+/** Writes an entry: words, words with fields, or an error by itself. */
+type Write = (fieldsOrWords: object | string, words?: string) => void;
+
+export interface Log {
+  debug: Write;
+  info: Write;
+  warn: Write;
+  error: Write;
+}
 
 /** Keys whose values are blanked by name: a second net below the scrubbing of known values, which also sees free text. */
 const secretKeys = [
@@ -21,9 +29,15 @@ const secretKeys = [
 /** How many causes of an error are printed. */
 const maxCauses = 3;
 
+/** The longest line: more than any that this program makes up, and short enough for whatever collects lines. */
+const mostBytes = 16 * 1024;
+/** To how many characters the values of a longer line are cut, the first that is enough. */
+const cuts = [4_000, 1_000, 250];
+
 /**
  * Creates the log: JSON lines, or on a terminal one line of human text for each entry (followed by an indented stack
- * where there is one). Each line is written at once and in full, scrubbed and without characters that could steer a terminal.
+ * where there is one). Each line is written at once, scrubbed, without characters that could steer a terminal, and with its
+ * long values cut in the middle where it would be longer than 16 KiB.
  */
 export function createLog(options: {
   level: 'debug' | 'info' | 'warn';
@@ -37,6 +51,11 @@ export function createLog(options: {
 }): Log {
   const { destination, scrub, now } = options;
   const colour = options.colour ?? (options.terminal && wantsColour());
+
+  function render(line: string): string {
+    return scrub(options.terminal ? humanText(line, colour) : escapeControls(line));
+  }
+
   return pino(
     {
       level: options.level,
@@ -49,7 +68,7 @@ export function createLog(options: {
     },
     {
       write(line: string) {
-        destination.write(scrub(options.terminal ? humanText(line, colour) : escapeControls(line)));
+        destination.write(fitting(line, render, scrub));
       },
     },
   );
@@ -83,12 +102,27 @@ function plainError(error: Error, depth: number): PlainError {
   };
 }
 
-/** Makes JSON fit for a terminal: it escapes the first 32 characters only; terminals obey others as well, and editors hide some. */
-export function escapeControls(json: string): string {
-  return json.replace(
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** The line as it is printed, with its long values cut where it is too long. Each step takes linear time, and there are few. */
+function fitting(line: string, render: (line: string) => string, scrub: (text: string) => string): string {
+  const whole = render(line);
+  if (Buffer.byteLength(whole) <= mostBytes) return whole;
+  const entry: unknown = JSON.parse(line);
+  for (const most of cuts) {
+    const text = render(`${JSON.stringify(entry, (_key, value: unknown) => cut(value, most, scrub))}\n`);
+    if (Buffer.byteLength(text) <= mostBytes) return text;
+  }
+  const { level, time, host, msg } = isObject(entry) ? entry : {};
+  const [least = 0] = cuts.slice(-1);
+  return render(`${JSON.stringify({ level, time, host, msg: cut(msg, least, scrub) })}\n`);
+}
+
+/** Scrubbed before it is cut: half a secret would be known to nobody. */
+function cut(value: unknown, most: number, scrub: (text: string) => string): unknown {
+  if (typeof value !== 'string' || value.length <= most) return value;
+  const text = scrub(value);
+  if (text.length <= most) return text;
+  const half = most / 2;
+  return `${text.slice(0, half)} … ${text.length - most} characters left out … ${text.slice(-half)}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -135,8 +169,7 @@ function levelWord(level: string, colour: boolean): string {
     case 'warn':
       return paint('yellow', 'warning:', colour);
     case 'error':
-    case 'fatal':
-      return paint('red', `${level}:`, colour);
+      return paint('red', 'error:', colour);
     default:
       return paint('cyan', `${level}:`, colour);
   }

@@ -1,7 +1,6 @@
 import type { AtpClient, Caller } from '../atp/client.ts';
-import type { MachineAction } from '../atp/schema.ts';
+import { indexActions, type ActionIndex } from '../decide/action-index.ts';
 import type { Case, RecordRead } from '../decide/case.ts';
-import { readComment } from '../decide/comment.ts';
 import { longestWaitMs } from '../decide/machine-state.ts';
 import { isHeld, isUnfinished, readTags, type TagState } from '../decide/tags.ts';
 import { ApiError } from '../errors.ts';
@@ -32,18 +31,20 @@ export function createActionList(
 ): ActionList {
   const reaches = cases.flatMap(({ tags }) => reachOf(readTags(tags, now), now) ?? []);
   const sinceHeld = reaches.reduce((oldest, reach) => Math.min(oldest, reach), now);
-  const sinceMoved = startOfDay(now - (endsAfterMs > 0 ? endsAfterMs + longestWaitMs : retentionMs));
-  const lists = new Map<number, Promise<Map<string, MachineAction[]>>>();
+  const sinceMoved = beforeAnyInForce(endsAfterMs, now);
+  const lists = new Map<number, Promise<ActionIndex>>();
 
   async function read(since: number, { machineIds, hostId }: Whose, caller: Caller): Promise<RecordRead> {
     try {
       // One call for all: it is worth what is kept for isolations and releases.
       const list =
         lists.get(since) ??
-        atp.listActionsSince(since, { ...caller, priority: 'action' }).then((all) => sorted(all, brain));
+        atp
+          .listActionsSince(since, { ...caller, priority: 'action' })
+          .then((all) => indexActions(all, brain));
       lists.set(since, list);
-      const found = await list;
-      const actions = [...machineIds, keyOf(hostId)].flatMap((key) => found.get(key) ?? []);
+      const { ofMachine, ofHost } = await list;
+      const actions = [...machineIds.flatMap((id) => ofMachine.get(id) ?? []), ...(ofHost.get(hostId) ?? [])];
       return { record: [...new Set(actions)] };
     } catch (error) {
       if (error instanceof ApiError) return { unreadable: error.message };
@@ -57,23 +58,9 @@ export function createActionList(
   };
 }
 
-/** The actions by machine, and by the host that this program asked for. */
-function sorted(actions: readonly MachineAction[], brain: string): Map<string, MachineAction[]> {
-  const found = new Map<string, MachineAction[]>();
-  for (const action of actions) {
-    const comment = readComment(action.requestorComment);
-    const keys = comment?.brain === brain.toLowerCase() ? [keyOf(comment.hostId)] : [];
-    for (const key of [action.machineId, ...keys]) {
-      const known = found.get(key);
-      if (known) known.push(action);
-      else found.set(key, [action]);
-    }
-  }
-  return found;
-}
-
-function keyOf(hostId: number): string {
-  return `host ${hostId}`;
+/** So far back an isolation may be in force, or an action open. */
+export function beforeAnyInForce(endsAfterMs: number, now: number): number {
+  return startOfDay(now - (endsAfterMs > 0 ? endsAfterMs + longestWaitMs : retentionMs));
 }
 
 /** A dry run and the run after it ask for the same. */
@@ -82,7 +69,7 @@ function startOfDay(time: number): number {
 }
 
 /** How far back a host's actions must be known: to the oldest time of the kind that its status names. */
-function reachOf(tags: TagState, now: number): number | undefined {
+export function reachOf(tags: TagState, now: number): number | undefined {
   if (!isHeld(tags) && !isUnfinished(tags)) return undefined;
   const kinds = tags.statuses.map(({ kind }) => kind);
   const times = [...(kinds.length > 0 ? kinds : (['isolate'] as const))].flatMap((kind) => tags.times[kind]);

@@ -7,7 +7,7 @@ import { createDetectClient, type DetectClient } from '../detect/client.ts';
 import { ApiError, type Service } from '../errors.ts';
 import type { Breaker } from '../http/breaker.ts';
 import { createHttp, withRequest, type HttpClient } from '../http/http.ts';
-import type { Limiter } from '../http/limiter.ts';
+import { createLimiter, type Limiter } from '../http/limiter.ts';
 import type { Log } from '../output/log.ts';
 import type { Secrets } from '../output/secrets.ts';
 
@@ -26,8 +26,7 @@ export interface Clients {
 }
 
 /** Detect answers a single client; more at a time only queue there. */
-const detectConcurrency = 10;
-const microsoftConcurrency = 10;
+const maxConcurrent = 10;
 
 /** Builds the clients of the three services; nothing is sent until something is asked of them. */
 export function createClients(
@@ -61,7 +60,7 @@ export function createClients(
       clock,
       stop,
       proxy: config.http.proxy,
-      maxConcurrent: microsoftConcurrency,
+      limiter: createLimiter({ clock, maxConcurrent, windows: [] }),
       onAttempt(attempt) {
         calls[service] += 1;
         log.debug(attempt, 'request');
@@ -105,7 +104,6 @@ export function createClients(
     atp: createAtpWhenNeeded(async () => (await microsoft()).atp),
     detect: createDetectClient({
       http: http('detect', detect.url, {
-        maxConcurrent: detectConcurrency,
         tls: {
           insecure: detect.insecure,
           ...(detect.ca === undefined ? {} : { ca: detect.ca }),
@@ -127,7 +125,9 @@ function createAtpWhenNeeded(make: () => Promise<AtpClient>): AtpClient {
     listActionsSince: async (...of) => (await make()).listActionsSince(...of),
     listAlerts: async (...of) => (await make()).listAlerts(...of),
     listAlertsSince: async (...of) => (await make()).listAlertsSince(...of),
-    listMachines: async (...of) => (await make()).listMachines(...of),
+    async *listMachines(...of) {
+      yield* (await make()).listMachines(...of);
+    },
     postAction: async (...of) => (await make()).postAction(...of),
     cancelAction: async (...of) => (await make()).cancelAction(...of),
   };

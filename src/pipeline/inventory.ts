@@ -1,8 +1,8 @@
 import type { AtpClient, Caller } from '../atp/client.ts';
-import type { Addresses, Alert, Machine } from '../atp/schema.ts';
-import { chooseMachine, macsOfSeveral, weigh, type Finding } from '../decide/match.ts';
+import type { Addresses, Alert, Machine } from '../atp/machine.ts';
+import { chooseMachine, macsOfSeveral, weigher, type Finding } from '../decide/match.ts';
 import { keysOfHost, keysOfMachine } from '../decide/names.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { ApiError, PostponedError } from '../errors.ts';
 
 /**
@@ -41,17 +41,19 @@ export async function readInventory(
     confirmed(host) {
       const address = host.lastSource ?? '';
       const holders = machines.byAddress.get(address) ?? [];
-      if (holders.filter(isLive).length !== 1 || machines.unclear.has(address)) return undefined;
+      if (machines.unclear.has(address) || isTooMany(holders) || isCommon(host, machines)) return undefined;
+      if (holders.filter(isLive).length !== 1) return undefined;
       // Records that are not live hold the address as well, and make no difference only where the choice makes none.
       const match = chooseMachine(host, holders, { sharedMacs });
       const isSure = match.kind === 'one' && match.finding.evidence === 'confirmed' && isLive(match.machine);
       return isSure ? { machine: match.machine, finding: match.finding } : undefined;
     },
-    mayConfirm: (host) =>
-      machines.hasUnusable ||
-      keysOfHost(host).some((key) =>
-        machines.byKey.get(key)?.some((machine) => weigh(host, machine, sharedMacs).evidence === 'confirmed'),
-      ),
+    mayConfirm(host) {
+      if (machines.hasUnusable || isCommon(host, machines)) return true;
+      const weigh = weigher(host, sharedMacs);
+      const isConfirmed = (machine: Machine) => weigh(machine).evidence === 'confirmed';
+      return keysOfHost(host).some((key) => machines.byKey.get(key)?.some(isConfirmed));
+    },
     alertsOf: (machineId) => (alerts instanceof Map ? (alerts.get(machineId) ?? []) : alerts),
   };
 }
@@ -66,6 +68,22 @@ interface Machines {
   unclear: Set<string>;
 }
 
+/** More machines than this in one place, or of one name, are not compared with each host there: it is asked for by itself. */
+const mostAlike = 1_000;
+
+function isTooMany(machines: readonly Machine[]): boolean {
+  return machines.length > mostAlike;
+}
+
+/** Tells whether too many machines have a name or a MAC address of the host. */
+function isCommon(host: Host, { byKey }: Machines): boolean {
+  return keysOfHost(host).some((key) => isTooMany(byKey.get(key) ?? []));
+}
+
+function keep(machines: Machine[] | undefined, machine: Machine): void {
+  if (machines && !isTooMany(machines)) machines.push(machine);
+}
+
 async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Machines | undefined> {
   const byAddress = new Map<string, Machine[]>();
   const byKey = new Map<string, Machine[]>();
@@ -77,21 +95,20 @@ async function readMachines(atp: AtpClient, hosts: readonly Host[]): Promise<Mac
   const unclear = new Set<string>();
   let pagesLeft = Math.floor(hosts.length / hostsForPage);
   const seen = new Set<string>();
-  for (let skip: number | undefined = 0; skip !== undefined; pagesLeft -= 1) {
-    if (pagesLeft <= 0) return undefined;
-    const page: Awaited<ReturnType<typeof atp.listMachines>> = await atp.listMachines(skip, wholeRun);
-    const before = seen.size;
+  if (pagesLeft === 0) return undefined;
+  for await (const page of atp.listMachines(wholeRun)) {
     for (const machine of page.machines) {
       if (seen.has(machine.id)) continue;
       seen.add(machine.id);
-      for (const address of addressesOf(machine)) byAddress.get(address)?.push(machine);
+      for (const address of addressesOf(machine)) keep(byAddress.get(address), machine);
       const macs = (machine.ipAddresses ?? []).map(({ macAddress }) => macAddress);
       for (const key of new Set(keysOfMachine(machine.computerDnsName ?? '', macs)))
-        byKey.get(key)?.push(machine);
+        keep(byKey.get(key), machine);
     }
     hasUnusable ||= page.unusable.length > 0;
     for (const record of page.unusable) for (const address of addressesOf(record)) unclear.add(address);
-    skip = seen.size > before ? page.next : undefined;
+    pagesLeft -= 1;
+    if (pagesLeft === 0 && !page.isLast) return undefined;
   }
   return { byAddress, byKey, hasUnusable, unclear };
 }

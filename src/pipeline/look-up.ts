@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
 import type { AtpClient, Caller } from '../atp/client.ts';
-import type { Machine } from '../atp/schema.ts';
+import type { Machine } from '../atp/machine.ts';
 import type { RecordRead } from '../decide/case.ts';
 import { chooseMachine, type Finding, type Match } from '../decide/match.ts';
 import { nameOf, type Resolution } from '../decide/resolution.ts';
 import { minuteText } from '../decide/tags.ts';
 import type { DetectClient } from '../detect/client.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { ApiError } from '../errors.ts';
 import type { Inventory } from './inventory.ts';
 

@@ -18,8 +18,8 @@ import {
 } from '../decide/note.ts';
 import { noteFacts, summariseAlerts } from '../decide/resolution.ts';
 import { triggersAmong } from '../decide/tags.ts';
-import type { Note } from '../detect/client.ts';
-import { ApiError, AuthError, MissingRightError, type AppError } from '../errors.ts';
+import type { Note } from '../detect/notes.ts';
+import { ApiError, AppError, AuthError, ExitCode, MissingRightError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import type { HostReport } from './report.ts';
 import { HostGoneError, isRefusal } from './writer.ts';
@@ -51,6 +51,7 @@ export async function updateNote(
     const notes = await run.detect.listNotes(hostId);
     // Should the host be there all the same, its other tags still tell what was asked for.
     if (!notes) return { note: null, events, postponed: new HostGoneError(hostId) };
+    if (notes === 'too many') return leftOut(one, events, run);
     return await writeToFirstThatTakes(ownNotes(notes, run.journal.noteOf(hostId)), one, events, begin, run);
   } catch (error) {
     if (error instanceof MissingRightError || isRefusal(error)) {
@@ -62,6 +63,16 @@ export async function updateNote(
     if (!isPassing || run.stop.aborted) throw error;
     return { note: null, events, postponed: error };
   }
+}
+
+/** Too many notes keep back no isolation and no release; an enrichment without its note is none. */
+function leftOut({ host }: Case, events: readonly Consequence[], run: RunContext): NoteOutcome {
+  const message = 'the host has more notes than are read (1,000, or 16 MiB)';
+  const isAnswered = events.some(({ settles, event }) => settles && event !== 'refused');
+  if (!isAnswered)
+    return { note: null, events, postponed: new AppError(message, 'too_many', ExitCode.incomplete) };
+  run.log.warn({ host: host.id }, `${message}; the work goes on without its own`);
+  return { note: null, events };
 }
 
 /** The notes that look like the program's: the one used last, then the oldest first. Anybody may have copied its first line. */

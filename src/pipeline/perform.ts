@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { type Decision } from '../decide/answer.ts';
 import type { Case, RecordRead } from '../decide/case.ts';
 import { writeComment } from '../decide/comment.ts';

@@ -1,4 +1,4 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { answeredBy, cancelledFor, decide, isCancellationTold, untoldAction } from '../decide/answer.ts';
 import type { Case, RecordRead, Witnesses } from '../decide/case.ts';
 import { kinds } from '../decide/kinds.ts';
@@ -143,7 +143,8 @@ async function withToldEnds(one: Case, { detect, now, rules }: Resolver): Promis
   if (isUnfinished(judged.tags, request)) return one;
   const answer = answeredBy(request, one.record.record, judged);
   if (!answer || !isEndStatus(answer.status)) return one;
-  const notes = (await detect.listNotes(one.host.id)) ?? [];
+  const notes = await detect.listNotes(one.host.id);
+  if (!Array.isArray(notes)) return one;
   const own = notes.filter(({ note }) => isOwnNote(note));
   return { ...one, toldEnds: own.flatMap(({ note }) => endsToldIn(parseNote(note).entries)) };
 }

@@ -1,7 +1,7 @@
 import type { Caller } from '../atp/client.ts';
 import type { Case } from '../decide/case.ts';
 import type { Rules } from '../decide/plan.ts';
-import { isUnfinished, readTags } from '../decide/tags.ts';
+import { isUnfinished, readTags, type TagState } from '../decide/tags.ts';
 import { createActionList } from './action-list.ts';
 import type { RunContext } from './context.ts';
 import type { Inventory } from './inventory.ts';
@@ -19,16 +19,13 @@ export interface Resolvers {
 /** @param all every selected host: one that only waits for its action may have asked for it on the machine of another */
 export function createResolvers(all: readonly Case[], rules: Rules, run: RunContext): Resolvers {
   const { detect, atp, journal } = run;
-  const unfinished = all
-    .map(({ host, tags }) => ({ hostId: host.id, tags: readTags(tags, run.now()) }))
-    .filter(({ tags }) => isUnfinished(tags));
+  const unfinished = unfinishedByMachine(all, run.now());
   const list = createActionList(atp, all, { ...rules, now: run.now() });
 
   async function witnessesOf(hostId: number, machineIds: readonly string[]) {
-    const others = unfinished
-      .filter((other) => other.hostId !== hostId && other.tags.ids.some((id) => machineIds.includes(id)))
-      .map(({ tags }) => tags);
-    return { others, unanswered: await journal.unanswered(machineIds, run.now()) };
+    const named = new Map(machineIds.flatMap((id) => [...(unfinished.get(id) ?? [])]));
+    named.delete(hostId);
+    return { others: [...named.values()], unanswered: await journal.unanswered(machineIds, run.now()) };
   }
 
   function common(caller: Caller) {
@@ -53,4 +50,18 @@ export function createResolvers(all: readonly Case[], rules: Rules, run: RunCont
       };
     },
   };
+}
+
+/** Hosts whose tags tell of an unfinished action, with these tags, by the machines that they name. */
+function unfinishedByMachine(cases: readonly Case[], now: number): Map<string, Map<number, TagState>> {
+  const found = new Map<string, Map<number, TagState>>();
+  for (const { host, tags } of cases) {
+    const state = readTags(tags, now);
+    if (!isUnfinished(state)) continue;
+    for (const id of state.ids) {
+      const hosts = found.get(id) ?? new Map<number, TagState>();
+      found.set(id, hosts.set(host.id, state));
+    }
+  }
+  return found;
 }

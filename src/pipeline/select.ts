@@ -3,12 +3,9 @@ import { failed } from '../decide/consequences.ts';
 import { isOverByAge } from '../decide/news.ts';
 import type { RequestKind } from '../decide/kinds.ts';
 import { isHeld, isUnfinished, readTags, triggersAmong } from '../decide/tags.ts';
-import type { HostPage, UnusableHost } from '../detect/client.ts';
-import { buildHostQueries } from '../detect/query.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
+import type { HostSelection } from '../detect/search.ts';
 import type { RunContext, Triggers } from './context.ts';
-
-const mostHosts = 500_000;
 
 /** What the flags select. */
 export interface Selection {
@@ -16,13 +13,6 @@ export interface Selection {
   /** Names of hosts without an id: nothing can be done about them but say so. */
   nameless: string[];
   /** A list ended short of its own count, twice. */
-  isShort: boolean;
-}
-
-/** What a search has listed. */
-export interface Listed {
-  hosts: Map<number, Host>;
-  unusable: UnusableHost[];
   isShort: boolean;
 }
 
@@ -36,14 +26,13 @@ export async function selectHosts(run: RunContext): Promise<Selection> {
   const selected = new Map<number, Case>();
   const nameless: string[] = [];
   let isShort = false;
-  for (const query of buildHostQueries({ ...triggers, pending: asksForActions(triggers) })) {
-    const listed = await listCompletely(query, run);
-    isShort ||= listed.isShort;
-    for (const host of listed.hosts.values()) {
+  for await (const found of run.detect.findHosts(selectionBy(triggers), () => isOverdue(run))) {
+    isShort ||= found.isShort;
+    for (const host of found.hosts) {
       const one = caseFor(host, run);
       if (one.reasons.length > 0) selected.set(host.id, one);
     }
-    for (const host of listed.unusable) {
+    for (const host of found.unusable) {
       if (host.id === undefined) nameless.push(host.name ?? '(no name)');
       else selected.set(host.id, unusable(host.id, host.name, triggers));
     }
@@ -56,8 +45,9 @@ export async function selectHosts(run: RunContext): Promise<Selection> {
   const cases = [...selected.values()].sort(
     ({ host: one }, { host: other }) => freshness.compare(one.id, other.id) || one.id - other.id,
   );
+  const owed = journal.owed();
   return {
-    cases: cases.map((one) => ({ ...one, owed: journal.owed().get(one.host.id) })),
+    cases: cases.map((one) => ({ ...one, owed: owed.get(one.host.id) })),
     nameless,
     isShort,
   };
@@ -67,32 +57,15 @@ function asksForActions({ blockTags, unblockTags }: Triggers): boolean {
   return blockTags.length > 0 || unblockTags.length > 0;
 }
 
-/** A list that ends short of its own count is read once more: hosts may have come and gone between its pages. */
-async function listCompletely(query: string, run: RunContext): Promise<Listed> {
-  const listed = await listHosts(query, run);
-  return listed.isShort ? await listHosts(query, run) : listed;
+function selectionBy(triggers: Triggers): HostSelection {
+  const { tags, tc, blockTags, unblockTags } = triggers;
+  const pending = asksForActions(triggers);
+  return { activeTags: tags, activeScores: tc, tags: [...blockTags, ...unblockTags], pending };
 }
 
-/** Every page of the hosts that a query finds. */
-export async function listHosts(query: string, { detect, clock, deadline }: RunContext): Promise<Listed> {
-  const hosts = new Map<number, Host>();
-  const unusable: UnusableHost[] = [];
-  let count: number | undefined;
-  let isCut = false;
-  for (let page: number | undefined = 1; page !== undefined;) {
-    const listed: HostPage = await detect.searchHosts(query, page);
-    count ??= listed.count;
-    const before = hosts.size + unusable.length;
-    for (const host of listed.hosts) hosts.set(host.id, host);
-    unusable.push(
-      ...listed.unusable.filter(({ id }) => !unusable.some((known) => known.id === id && id !== undefined)),
-    );
-    // The time of the run, or a list of more hosts than any Detect has.
-    isCut = hosts.size >= mostHosts || clock.now() > deadline;
-    // A page without a new host is the end, whatever its link says.
-    page = !isCut && hosts.size + unusable.length > before ? listed.next : undefined;
-  }
-  return { hosts, unusable, isShort: !isCut && hosts.size + unusable.length < (count ?? 0) };
+/** Tells whether the time of the run is over, in which a list that never ends is left. */
+export function isOverdue({ clock, deadline }: RunContext): boolean {
+  return clock.now() > deadline;
 }
 
 /** The case of a host, with the flags that its own document answers to. */
@@ -160,20 +133,12 @@ function pendingCase(host: Host, run: RunContext): Case {
 function unusable(id: number, name: string | undefined, { tags, tc, blockTags }: Triggers): Case {
   const nothing = {
     state: undefined,
-    threat: undefined,
-    certainty: undefined,
     lastSource: undefined,
     ip: undefined,
-  };
-  const host: Host = {
-    id,
-    name,
-    tags: [],
     lastSeen: undefined,
     groups: undefined,
-    artifacts: undefined,
-    ...nothing,
   };
+  const host: Host = { id, name, tags: [], artifacts: undefined, ...nothing };
   const reason = tags.length > 0 ? 'tag' : tc ? 'tc' : blockTags.length > 0 ? 'block' : 'unblock';
   return {
     ...caseOf(host, [reason], []),

@@ -1,19 +1,18 @@
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { caseOf, type Case } from '../decide/case.ts';
 import { deferred } from '../decide/consequences.ts';
 import { releasedByOthers } from '../decide/events.ts';
 import { lastSucceeded, releaseShown } from '../decide/machine-state.ts';
 import type { Rules } from '../decide/plan.ts';
 import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
-import { buildTagQueries } from '../detect/query.ts';
-import type { Host } from '../detect/schema.ts';
+import type { Host } from '../detect/host.ts';
 import { AppError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { needsMachine } from './look.ts';
 import type { HostOutcome } from './report.ts';
 import { readNews } from './resolve.ts';
 import type { Resolvers } from './resolvers.ts';
-import { asksOf, listHosts } from './select.ts';
+import { asksOf, isOverdue } from './select.ts';
 
 /** Machines of which this run learns that they are released, and their other hosts. */
 export interface Siblings {
@@ -33,14 +32,18 @@ export function heldBack(
   outcomes: readonly HostOutcome[],
   now: number,
 ): Case[] {
-  const failing = outcomes.filter(({ report }) => ['failed', 'deferred'].includes(report.result));
-  const ids = cases
-    .filter(({ host }) => failing.some(({ report }) => report.id === host.id))
-    .flatMap(({ machineIds }) => machineIds);
+  const failing = new Set(
+    outcomes
+      .filter(({ report }) => ['failed', 'deferred'].includes(report.result))
+      .map(({ report }) => report.id),
+  );
+  const ids = new Set(
+    cases.filter(({ host }) => failing.has(host.id)).flatMap(({ machineIds }) => machineIds),
+  );
   const reason = 'other hosts of its released machine could not be put right; the next run does it';
   return leaders.map((one) => {
     const machines = [...one.machineIds, ...readTags(one.tags, now).ids];
-    const isBack = machines.some((id) => ids.includes(id) || (!isComplete && released.has(id)));
+    const isBack = machines.some((id) => ids.has(id) || (!isComplete && released.has(id)));
     const isFree = one.ended !== undefined || one.request === 'isolate';
     return isBack && !isFree ? { ...one, ended: deferred(reason) } : one;
   });
@@ -69,9 +72,9 @@ export async function findSiblings(
     const looked = others.filter((one) => one.reasons.includes('pending') || needsMachine(one, run));
     const known = new Set([...asking, ...looked].map(({ host }) => host.id));
     const siblings: Case[] = [];
-    for (const query of buildTagQueries([...released.keys()].map((id) => `id: ${id}`))) {
-      const { hosts } = await listHosts(query, run);
-      for (const host of hosts.values())
+    const tags = [...released.keys()].map((id) => `id: ${id}`);
+    for await (const { hosts } of run.detect.findHosts({ tags }, () => isOverdue(run))) {
+      for (const host of hosts)
         if (!known.has(host.id)) siblings.push(...siblingOf(host, released, rules, run));
     }
     return { ...found, cases: siblings };
@@ -101,18 +104,20 @@ async function followedBy(one: Case, resolvers: Resolvers, run: RunContext): Pro
 /** Machines of which the news of a host, or what its request is met by, is a release that Succeeded. */
 function releasedMachines(cases: readonly Case[], now: number): Map<string, MachineAction> {
   const released = new Map<string, MachineAction>();
+  const releases = new Map<string, MachineAction>();
   for (const { news, plan, record, tags } of cases) {
     // A request reads the whole record of its machine, whatever the host's own tags say.
     const last = plan && 'record' in record ? lastSucceeded(record.record)?.id : undefined;
     const told = news.filter(({ action }) => action?.type === 'release' && action.status === 'Succeeded');
-    const ids = [...told.map(({ action }) => action?.id), last];
+    const ids = new Set([...told.map(({ action }) => action?.id ?? ''), last ?? '']);
     for (const action of 'record' in record ? record.record : []) {
-      const isRelease =
-        action.type === 'Unisolate' && action.status === 'Succeeded' && ids.includes(action.id);
-      if (isRelease) released.set(action.machineId, action);
+      const isRelease = action.type === 'Unisolate' && action.status === 'Succeeded' && ids.has(action.id);
+      if (!isRelease) continue;
+      released.set(action.machineId, action);
+      releases.set(action.id, action);
     }
     // The action of a merged record stays under its old id, and hosts may name the heir.
-    const [action] = [...released.values()].filter(({ id }) => ids.includes(id));
+    const [action] = [...ids].flatMap((id) => releases.get(id) ?? []);
     if (action) for (const id of readTags(tags, now).ids) released.set(id, action);
   }
   return released;

@@ -1,6 +1,6 @@
 import type { AtpClient, Caller, MachineActionPost } from '../atp/client.ts';
 import { refusalOf } from '../atp/refusals.ts';
-import type { MachineAction } from '../atp/schema.ts';
+import type { MachineAction } from '../atp/machine.ts';
 import { cleanText } from '../output/clean.ts';
 import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/case.ts';
@@ -105,8 +105,8 @@ async function changeTags(
   onDone?: OnDone,
 ): Promise<RefusedTag[]> {
   // What calls an action unfinished goes last: a run killed in between is then completed by the next one, which looks for it.
-  const open = remove.filter((tag) => isUnfinished(readTags([tag], Infinity)));
-  const others = remove.filter((tag) => !open.includes(tag));
+  const isOpen = (tag: string) => isUnfinished(readTags([tag], Infinity));
+  const [open, others] = [remove.filter(isOpen), remove.filter((tag) => !isOpen(tag))];
   const refused: RefusedTag[] = [];
   for (const [how, tags] of [['add', add] as const, ['remove', others] as const, ['remove', open] as const]) {
     const ends = await Promise.allSettled(
@@ -133,11 +133,12 @@ export function isRefusal(error: unknown): error is ApiError {
 
 /** What of a change the host's tags do not show. */
 async function lacking(detect: DetectClient, hostId: number, change: TagChange): Promise<TagChange> {
-  const tags = await detect.getTags(hostId);
-  if (!tags) throw new HostGoneError(hostId);
+  const read = await detect.getTags(hostId);
+  if (!read) throw new HostGoneError(hostId);
+  const tags = new Set(read);
   return {
-    add: change.add.filter((tag) => !tags.includes(tag)),
-    remove: change.remove.filter((tag) => tags.includes(tag)),
+    add: change.add.filter((tag) => !tags.has(tag)),
+    remove: change.remove.filter((tag) => tags.has(tag)),
   };
 }
 
@@ -202,7 +203,7 @@ function refusalWords(
     case 'platform':
       return `Defender cannot do this on the machine's platform or agent (${error.serviceCode ?? ''})`;
     case 'unknown machine':
-      return error.message;
+      return error.sentence;
   }
 }
 

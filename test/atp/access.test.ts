@@ -225,7 +225,7 @@ describe('a missing permission', () => {
       message:
         'the application lacks the permission Machine.Read.All to find machines and read their actions: Defender answered 403 to ' +
         "GET /api/machines/findbyip(ip='10.1.2.3',timestamp=1970-01-01T00:00:00Z) " +
-        '(Forbidden: The application does not have any of the required application permissions.)',
+        '(Forbidden: The application does not have any of the required application permissions.) (request id x)',
       hint:
         'Add the application permission Machine.Read.All of WindowsDefenderATP (found under "APIs my organization uses") to the app registration and grant admin consent. ' +
         `Needed: Machine.Read.All or Machine.ReadWrite.All. The token for ${audience} has roles that cannot be read.`,
@@ -244,7 +244,7 @@ describe('a missing permission', () => {
       message:
         'the application lacks the permission Machine.Isolate to isolate and release machines, which --blocktag and --unblocktag need: ' +
         `Defender answered 403 to POST /api/machines/${machineId}/isolate ` +
-        '(Forbidden: The application does not have any of the required application permissions.)',
+        '(Forbidden: The application does not have any of the required application permissions.) (request id x)',
     });
     expect(bearers(received)).toEqual(['Bearer token-1', 'Bearer token-2']);
   });

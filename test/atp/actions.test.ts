@@ -30,6 +30,7 @@ const action = {
   type: 'Isolate',
   status: 'Pending',
   machineId,
+  computerDnsName: record.computerDnsName,
   requestor: record.requestor,
   requestorComment: 'full isolate',
   cancellationComment: undefined,
@@ -245,7 +246,8 @@ describe('postAction', () => {
     const { atp } = await startDefender(json({ error: { code, message, target: 'x' } }, status));
 
     expect(await apiErrorOf(atp.postAction(release, asAction))).toMatchObject({
-      message: `Defender answered ${status} to POST /api/machines/${machineId}/unisolate (${code}: ${message})`,
+      message: `Defender answered ${status} to POST /api/machines/${machineId}/unisolate (${code}: ${message}) (request id x)`,
+      sentence: `Defender answered ${status} to POST /api/machines/${machineId}/unisolate (${code}: ${message})`,
       serviceCode: code,
       notDone: true,
     });

@@ -44,6 +44,12 @@ function assertions(): string[] {
   return forms().map((form) => String(form['client_assertion']));
 }
 
+/** A message that ends with the id that the login service gave the call. */
+function withRequestId(message: string): unknown {
+  const ending = / \(request id [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\)$/u;
+  return expect.toSatisfy((text: string) => ending.test(text) && text.replace(ending, '') === message);
+}
+
 describe('a client secret', () => {
   it('gets a token for the audience', async () => {
     const { source, registered: secrets } = createTokenRig(settingsFor(login.loginUrl));
@@ -76,9 +82,10 @@ describe('a client secret', () => {
 
     expect(errors[0]).toBeInstanceOf(AuthError);
     expect(errors[0]).toMatchObject({
-      message:
+      message: withRequestId(
         'the login service refused to issue a token (401 invalid_client): AADSTS7000215: Invalid client secret provided. ' +
-        "Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app 'c0ffee00-1d2e-4f3a-9b4c-5d6…",
+          "Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app 'c0ffee00-1d2e-4f3a-9b4c-5d6…",
+      ),
       hint: "The client secret is wrong. Often the secret's id was copied in place of its value: Entra ID shows the value only once, so create a new secret if need be.",
     });
     expect(new Set(errors).size).toBe(1);
@@ -139,9 +146,10 @@ describe('a certificate', () => {
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
-      message:
+      message: withRequestId(
         'the login service refused to issue a token (401 invalid_client): AADSTS700027: The certificate with identifier used to sign ' +
-        'the client assertion is not registered on application. [Reason - Client assertion failed signature validation.]',
+          'the client assertion is not registered on application. [Reason - Client assertion failed signature validation.]',
+      ),
       hint: 'Entra ID cannot verify the signature: upload the certificate of atp.certificateFile to the app registration (Certificates & secrets), and check that it has not expired.',
     });
   });
@@ -153,7 +161,9 @@ describe('a certificate', () => {
 
     const error = await errorOf(source.get());
 
-    expect(String(error)).toMatch(/AADSTS700027: .* \[Reason - The key was not found\.\]$/);
+    expect(String(error)).toMatch(
+      /AADSTS700027: .* \[Reason - The key was not found\.\] \(request id [0-9a-f-]{36}\)$/,
+    );
   });
 
   it('that cannot be used is said to be so, without its content', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { collect } from '../detect/rig.ts';
 import { apiErrorOf } from '../http/rig.ts';
 import { json, text, type Answer } from '../http/server.ts';
 import { asAction, asEnrichment, machineId, startDefender } from './rig.ts';
@@ -201,14 +202,14 @@ describe('findByIp', () => {
       'without its time',
       (response) => {
         response.sendDate = false;
-        response.writeHead(400).end('{"error":{"code":"BadRequest","message":"Bad timestamp"}}');
+        response.writeHead(400).end('{"error":{"code":"BadRequest","message":"Bad timestamp","target":"x"}}');
       },
     ],
   ])('passes a refusal %s on', async (_name, answer) => {
     const { atp, received } = await startDefender(answer);
 
     expect((await apiErrorOf(atp.findByIp('10.1.2.3', at, asAction))).message).toBe(
-      `Defender answered 400 to GET ${path} (BadRequest: Bad timestamp)`,
+      `Defender answered 400 to GET ${path} (BadRequest: Bad timestamp) (request id x)`,
     );
     expect(received).toHaveLength(1);
   });
@@ -242,36 +243,73 @@ describe('getMachine', () => {
   });
 });
 
+it('does not read more than 1 MiB of one machine', async () => {
+  const { atp } = await startDefender(json({ ...record, osVersion: 'x'.repeat(2 ** 20) }));
+
+  expect((await apiErrorOf(atp.getMachine(machineId, asAction))).message).toBe(
+    `Defender's answer to GET /api/machines/${machineId} cannot be read (the answer is larger than 1 MiB)`,
+  );
+});
+
 describe('listMachines', () => {
   it('reads a page, and tells where the records are that are of no use', async () => {
     const lost = { id: 'x', lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] };
     const { atp, received, quotas } = await startDefender(list([record, {}, lost]));
 
-    expect(await atp.listMachines(0, asEnrichment)).toEqual({
-      machines: [machine],
-      unusable: [{}, { lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] }],
-      next: undefined,
-    });
+    expect(await collect(atp.listMachines(asEnrichment))).toEqual([
+      {
+        machines: [machine],
+        unusable: [{}, { lastIpAddress: '10.0.0.9', ipAddresses: [{ ipAddress: 'fe80::1' }] }],
+        isLast: true,
+      },
+    ]);
     expect(received[0]?.url).toBe('/api/machines?$top=10000');
     expect(quotas).toEqual(['machines enrichment']);
   });
 
   it.each<[string, string | undefined, number, number | undefined]>([
-    ['a full page', undefined, 10_000, 20_000],
+    ['a full page', undefined, 10_000, 10_000],
     ['a short page', undefined, 9_999, undefined],
     ['a short page with a link', 'https://api-us3.example/api/machines?$top=10000&$skip=12000', 3, 12_000],
-    ['a link that skips nothing', 'https://api-us3.example/api/machines?$skip=0', 3, 10_003],
+    ['a link that skips nothing', 'https://api-us3.example/api/machines?$skip=0', 3, 3],
     ['an empty page with a link', 'https://api-us3.example/api/machines?$skip=12000', 0, undefined],
-  ])('goes on after %s', async (_name, link, size, next) => {
-    const { atp, received } = await startDefender(list(Array(size).fill({ id: machineId }), link));
+  ])('goes on after %s', async (_name, link, size, skip) => {
+    const { atp, received } = await startDefender([
+      list(Array(size).fill({ id: machineId }), link),
+      list([]),
+    ]);
 
-    expect((await atp.listMachines(10_000, asEnrichment)).next).toBe(next);
-    expect(received[0]?.url).toBe('/api/machines?$top=10000&$skip=10000');
+    const listed = await collect(atp.listMachines(asEnrichment));
+
+    expect(received.map(({ url }) => url)).toEqual([
+      '/api/machines?$top=10000',
+      ...(skip === undefined ? [] : [`/api/machines?$top=10000&$skip=${skip}`]),
+    ]);
+    expect(listed.map(({ isLast }) => isLast)).toEqual(skip === undefined ? [true] : [false, true]);
+  });
+
+  it('asks for no page that nobody wants', async () => {
+    const { atp, received } = await startDefender(list([record], '?$skip=1'));
+
+    for await (const page of atp.listMachines(asEnrichment)) {
+      expect(page.isLast).toBe(false);
+      break;
+    }
+
+    expect(received).toHaveLength(1);
   });
 
   it('takes 404 for an empty inventory', async () => {
     const { atp } = await startDefender(json({ error: { code: 'ResourceNotFound' } }, 404));
 
-    expect(await atp.listMachines(0, asEnrichment)).toEqual({ machines: [], unusable: [], next: undefined });
+    expect(await collect(atp.listMachines(asEnrichment))).toEqual([]);
+  });
+
+  it('does not read a page of more than Defender gives', async () => {
+    const { atp } = await startDefender(list(Array<unknown>(10_001).fill(1)));
+
+    expect((await apiErrorOf(collect(atp.listMachines(asEnrichment)))).message).toBe(
+      "Defender's answer to GET /api/machines cannot be read (expected at most 10000 members on a page)",
+    );
   });
 });

@@ -51,12 +51,11 @@ export async function startDefender(
     service: 'atp',
     baseUrl: server.url,
     limiter: {
-      acquire(quota, priority) {
-        quotas.push(`${quota} ${priority}`);
-        return Promise.resolve(() => undefined);
+      run({ quota, priority }, task) {
+        quotas.push(`${quota ?? ''} ${priority}`);
+        return task();
       },
       hold: () => undefined,
-      isHeld: () => false,
       starts: () => ({}),
     },
   });

@@ -1,4 +1,4 @@
-import type { LoginSettings } from '../../src/atp/login.ts';
+import { createLogin, type LoginSettings } from '../../src/atp/login.ts';
 import { createTokenSource, type TokenSource } from '../../src/atp/token.ts';
 import { createCache } from '../../src/local/cache.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -25,10 +25,10 @@ export function createTokenRig(
   const { clock = createHastyClock(), cacheDir: dir, readOnly = false } = options;
   const lines: string[] = [];
   const registered: string[] = [];
-  const source = createTokenSource({
+  const registerSecret = (value: string) => registered.push(value);
+  const login = createLogin({
     http: createRig({ service: 'login', baseUrl: config.loginUrl, clock }).http,
     config,
-    cache: createCache({ dir, warn: (line) => lines.push(line), readOnly }),
     clock,
     log: createLog({
       level: 'debug',
@@ -40,9 +40,11 @@ export function createTokenRig(
       terminal: false,
       scrub: (line) => line,
     }),
-    registerSecret: (value) => registered.push(value),
+    registerSecret,
     random: () => 1,
   });
+  const cache = createCache({ dir, warn: (line) => lines.push(line), readOnly });
+  const source = createTokenSource({ login, cache, clock, registerSecret });
   return { source, lines, registered };
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -255,6 +256,56 @@ describe('the cache', () => {
 
     expect(await next.source.get()).toBe('token-2');
     expect(next.source.cameFromCache('token-2')).toBe(false);
+  });
+
+  it.each<[string, string, string, string]>([
+    [
+      'is used for the next token of the same issuer and subject',
+      jwt({ iss: 'https://issuer.example', sub: 'soc:atp', exp: 1 }),
+      jwt({ iss: 'https://issuer.example', sub: 'soc:atp', exp: 2 }),
+      'token-1',
+    ],
+    [
+      'is not used for another subject in the same file',
+      jwt({ iss: 'https://issuer.example', sub: 'soc:atp' }),
+      jwt({ iss: 'https://issuer.example', sub: 'soc:other' }),
+      'token-2',
+    ],
+    [
+      'is not used for another issuer in the same file',
+      jwt({ iss: 'https://issuer.example', sub: 'soc:atp' }),
+      jwt({ iss: 'https://other.example', sub: 'soc:atp' }),
+      'token-2',
+    ],
+    ['is used for the same text that is no JWT', 'opaque-1', 'opaque-1', 'token-1'],
+    ['is not used for another text that is no JWT', 'opaque-1', 'opaque-2', 'token-2'],
+  ])('of a federated token %s', async (_name, before, after, expected) => {
+    const cacheDir = await makeTempDir();
+    const tokenFile = join(await makeTempDir(), 'token');
+    const server = await startServer(counting());
+    const settings = settingsFor(server.url, { kind: 'federated', tokenFile });
+    const clock = createHastyClock();
+    await writeFile(tokenFile, before);
+    expect(await createTokenRig(settings, { clock, cacheDir }).source.get()).toBe('token-1');
+
+    await writeFile(tokenFile, `${after}\n`);
+
+    expect(await createTokenRig(settings, { clock, cacheDir }).source.get()).toBe(expected);
+  });
+
+  it('is not kept when the file of the federated token was exchanged during the login', async () => {
+    const cacheDir = await makeTempDir();
+    const tokenFile = join(await makeTempDir(), 'token');
+    await writeFile(tokenFile, jwt({ iss: 'https://issuer.example', sub: 'one' }));
+    const server = await startServer((response, request) => {
+      writeFileSync(tokenFile, jwt({ iss: 'https://issuer.example', sub: 'other' }));
+      json({ token_type: 'Bearer', access_token: 'of-one', expires_in: 3599 })(response, request);
+    });
+    const settings = settingsFor(server.url, { kind: 'federated', tokenFile });
+
+    expect(await createTokenRig(settings, { cacheDir }).source.get()).toBe('of-one');
+
+    expect(await filesIn(cacheDir)).toEqual([]);
   });
 
   it('forgets a token that was dropped', async () => {

@@ -9,6 +9,7 @@ const nothing: Options = {
   unblockTags: [],
   dryRun: false,
   check: false,
+  status: false,
   waitSeconds: 0,
   json: false,
   config: undefined,
@@ -148,12 +149,29 @@ describe('a usage error is one line that points to the help, and ends with 64:',
     [['--\u001b[31mx'], "unknown option '-- [31mx'"],
     [['-x'], "unknown option '-x'"],
     [['--dry-run=yes', '--tag', 'a'], '--dry-run takes no value'],
+    [['--status=all'], '--status takes no value'],
+    [['--status', '--check'], '--status and --check exclude each other'],
+    [['--status', '--dry-run'], '--status and --dry-run exclude each other'],
+    [['--wait', '5', '--status'], '--status and --wait exclude each other'],
+    [['--tag', 'a', '--status'], '--status and --tag exclude each other'],
+    [['--status', '--tc', '5', '5'], '--status and --tc exclude each other'],
   ])('%j', (argv, message) => {
     expect(parse(...argv)).toEqual({
       result: { exit: 64 },
       out: '',
       err: `atp: ${message} (see atp --help)\n`,
     });
+  });
+});
+
+test('--status goes with trigger tags, --json and --quiet', () => {
+  expect(parse('--status', '--blocktag', 'b', '--unblocktag', 'u', '--json', '--quiet').result).toEqual({
+    ...nothing,
+    status: true,
+    blockTags: ['b'],
+    unblockTags: ['u'],
+    json: true,
+    verbosity: 'quiet',
   });
 });
 
@@ -190,6 +208,7 @@ describe('help and version', () => {
       '--blocktag <tag> ',
       '--unblocktag <tag> ',
       '--check ',
+      '--status ',
       '--dry-run ',
       '--wait <seconds> ',
       '--json ',
@@ -219,7 +238,7 @@ describe('help and version', () => {
       expect(out).toBe('');
       expect(err).toContain(parse('--help').out);
       expect(err.trimEnd().split('\n').at(-1)).toBe(
-        'atp: nothing to do: give --tag, --tc, --blocktag, --unblocktag or --check (see atp --help)',
+        'atp: nothing to do: give --tag, --tc, --blocktag, --unblocktag, --check or --status (see atp --help)',
       );
     },
   );

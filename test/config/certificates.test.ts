@@ -1,6 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { warningText } from '../../src/config/findings.ts';
 import {
   appId,
   atp,
@@ -145,9 +146,17 @@ describe('a certificate credential', () => {
       warning === undefined
         ? []
         : [
-            `the certificate of atp.certificateFile ${warning}`
-              .replace('FIRST', new Date(first).toISOString().slice(0, 10))
-              .replace('LAST', new Date(last).toISOString().slice(0, 10)),
+            {
+              topic: 'certificate',
+              text: `the certificate of atp.certificateFile ${warning}`
+                .replace('FIRST', new Date(first).toISOString().slice(0, 10))
+                .replace('LAST', new Date(last).toISOString().slice(0, 10)),
+              ...(warning.includes('FIRST')
+                ? {}
+                : {
+                    mend: 'add a new certificate to the app registration, and name it with its key in the configuration',
+                  }),
+            },
           ],
     );
   });
@@ -407,7 +416,7 @@ describe('trust', () => {
     const config = await world.load();
 
     expect(config.detect.insecure).toBe(true);
-    expect(config.warnings).toEqual([
+    expect(config.warnings.map(warningText)).toEqual([
       'detect.insecure is set: the certificate of Detect is not verified, and whoever sits in between can read the API token and give false answers; pin the certificate with detect.fingerprint256 instead',
     ]);
   });

@@ -17,7 +17,7 @@ export const atp = { tenantId, appId, appSecret };
 export const minimal = { detect, atp };
 
 export interface ConfigDir {
-  /** Holds `config.json`; also the working directory. */
+  /** Holds `config.json`, which `$ATP_CONFIG` names; also the working directory. */
   dir: string;
   /** `$HOME`, empty. */
   home: string;
@@ -63,7 +63,7 @@ export async function makeConfigDir(): Promise<ConfigDir> {
       registered.clear();
       return loadConfig({
         file,
-        env: { HOME: home, ...env },
+        env: { HOME: home, ATP_CONFIG: 'config.json', ...env },
         cwd: dir,
         uid,
         registerSecret: (secret) => registered.add(secret),

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { warningText } from '../../src/config/findings.ts';
+import { proxyFor, type ProxySettings } from '../../src/http/proxy.ts';
 import {
   appId,
   appSecret,
@@ -12,6 +14,18 @@ import {
   tenantId,
   token,
 } from './config-dir.ts';
+
+/** The proxy, and of two hosts the one that is reached without it. */
+function wayOut(settings: ProxySettings | undefined): unknown {
+  return (
+    settings && {
+      url: String(settings.url),
+      direct: ['a.example.com', 'c.example.com'].filter(
+        (host) => !proxyFor(new URL(`https://${host}`), settings),
+      ),
+    }
+  );
+}
 
 describe('a configuration with the required keys', () => {
   test('gets every default', async () => {
@@ -84,7 +98,7 @@ describe('a configuration with the required keys', () => {
       enrich: { maxAgeMinutes: 0 },
       http: {
         timeoutSeconds: 1.5,
-        proxy: { url: 'http://proxy.example.com:3128', noProxy: 'a.example.com,10.0.0.1' },
+        proxy: { url: new URL('http://proxy.example.com:3128') },
       },
       runTimeoutMinutes: 0.5,
       cacheDir: world.path('cache'),
@@ -182,7 +196,7 @@ describe('addresses', () => {
       atp: { ...atp, audience: 'https://api.security.microsoft.com' },
     });
 
-    expect((await world.load()).warnings).toEqual([
+    expect((await world.load()).warnings.map(warningText)).toEqual([
       'atp.audience: Defender for Endpoint refuses tokens for api.security.microsoft.com; the audience is https://api.securitycenter.microsoft.com there too',
     ]);
   });
@@ -204,33 +218,33 @@ describe('the proxy', () => {
     [
       'the one of the environment',
       {},
-      { HTTPS_PROXY: 'http://p.example.com:3128', NO_PROXY: 'a,b' },
-      { url: 'http://p.example.com:3128', noProxy: 'a,b' },
+      { HTTPS_PROXY: 'http://p.example.com:3128', NO_PROXY: 'a.example.com,b' },
+      { url: 'http://p.example.com:3128/', direct: ['a.example.com'] },
     ],
     [
       'the one in small letters first',
       {},
-      { HTTPS_PROXY: 'http://p:1', https_proxy: 'q:2', no_proxy: 'c', NO_PROXY: 'a' },
-      { url: 'http://q:2', noProxy: 'c' },
+      { HTTPS_PROXY: 'http://p:1', https_proxy: 'q:2', no_proxy: 'c.example.com', NO_PROXY: 'a.example.com' },
+      { url: 'http://q:2/', direct: ['c.example.com'] },
     ],
     [
       'the one of the configuration before it',
       { proxy: 'http://r:3/' },
-      { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a' },
-      { url: 'http://r:3', noProxy: 'a' },
+      { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a.example.com' },
+      { url: 'http://r:3/', direct: ['a.example.com'] },
     ],
     [
       'no exceptions',
       { noProxy: '' },
-      { HTTPS_PROXY: 'https://p:1', NO_PROXY: 'a' },
-      { url: 'https://p:1', noProxy: '' },
+      { HTTPS_PROXY: 'https://p:1', NO_PROXY: 'a.example.com' },
+      { url: 'https://p:1/', direct: [] },
     ],
     ['nothing for HTTP_PROXY', {}, { HTTP_PROXY: 'http://p:1' }, undefined],
   ])('is %s', async (_what, http, env, expected) => {
     const world = await makeConfigDir();
     await world.put('config.json', { ...minimal, http });
 
-    expect((await world.load({ env })).http.proxy).toEqual(expected);
+    expect(wayOut((await world.load({ env })).http.proxy)).toEqual(expected);
   });
 
   test('may want a password, which is a secret', async () => {
@@ -239,11 +253,34 @@ describe('the proxy', () => {
 
     const config = await world.load({ env: { https_proxy: 'name:other-pass@p:1' } });
 
-    expect(config.http.proxy?.url).toBe('http://us%20er:p%40ss@proxy.example.com:3128');
+    expect(config.http.proxy?.url).toEqual(new URL('http://us%20er:p%40ss@proxy.example.com:3128'));
     expect([...world.registered]).toEqual(
       expect.arrayContaining(['p%40ss', 'p@ss', 'us er:p@ss', 'other-pass', 'name:other-pass']),
     );
   });
+
+  test.each([
+    ['http.noProxy', { noProxy: 'a.example.com,http://user:m1sl41d@b' }, {}],
+    ['$no_proxy', {}, { no_proxy: 'a.example.com,http://user:m1sl41d@b' }],
+    ['$NO_PROXY', {}, { NO_PROXY: 'a.example.com http://user:m1sl41d@b' }],
+  ])(
+    'is warned about where %s has what is no host, without what may be a password',
+    async (key, http, env) => {
+      const world = await makeConfigDir();
+      await world.put('config.json', { ...minimal, http: { proxy: 'http://p:1', ...http } });
+
+      const config = await world.load({ env });
+
+      expect(wayOut(config.http.proxy)).toEqual({ url: 'http://p:1/', direct: ['a.example.com'] });
+      expect(config.warnings).toEqual([
+        {
+          topic: 'proxy',
+          text: `${key}: "…@b" is no name, address, range or *, and is ignored`,
+          mend: 'correct or remove it',
+        },
+      ]);
+    },
+  );
 
   test.each([
     [
@@ -256,6 +293,8 @@ describe('the proxy', () => {
     ],
     ['http://', 'expected a proxy such as http://proxy.example.com:3128'],
     ['h t', 'expected a proxy such as http://proxy.example.com:3128'],
+    ['http://user:50%@p:1', 'has a percent sign in its user name or password that must be written as %25'],
+    ['http://user:%ff@p:1', 'has a percent sign in its user name or password that must be written as %25'],
   ])('is refused when it is %s', async (proxy, message) => {
     const world = await makeConfigDir();
     await world.put('config.json', { ...minimal, http: { proxy } });
@@ -286,7 +325,7 @@ describe('the cache directory', () => {
     const config = await world.load({ env: { HOME: undefined } });
 
     expect(config.cacheDir).toBeUndefined();
-    expect(config.warnings).toEqual([
+    expect(config.warnings.map(warningText)).toEqual([
       'there is no cache, because $HOME is not set; name a directory with cacheDir to save calls',
     ]);
   });

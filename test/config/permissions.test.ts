@@ -1,5 +1,6 @@
 import { chown, rename } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { warningText } from '../../src/config/findings.ts';
 import { appId, atp, detect, makeConfigDir, minimal, notValid, tenantId, token } from './config-dir.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -24,7 +25,7 @@ describe('a configuration file', () => {
       const world = await makeConfigDir();
       const path = await world.put('config.json', minimal, mode);
 
-      expect((await world.load()).warnings).toEqual(
+      expect((await world.load()).warnings.map(warningText)).toEqual(
         commands.map((command) => `${path} holds secrets and others may read it: ${command} ${path}`),
       );
     },
@@ -36,7 +37,7 @@ describe('a configuration file', () => {
     await world.put('token', token);
     await world.put('secret', 'x-secret');
 
-    expect((await world.load()).warnings).toEqual([]);
+    expect((await world.load()).warnings.map(warningText)).toEqual([]);
   });
 
   test('with no secret but the password of a proxy counts as one with secrets', async () => {
@@ -49,7 +50,7 @@ describe('a configuration file', () => {
     await world.put('token', token);
     await world.put('secret', 'x-secret');
 
-    expect((await world.load()).warnings).toEqual([
+    expect((await world.load()).warnings.map(warningText)).toEqual([
       `${path} holds secrets and others may read it: chmod 600 ${path}`,
     ]);
   });
@@ -78,7 +79,7 @@ describe('a configuration file', () => {
     const path = world.path("it's mine.json");
     await rename(world.path('config.json'), path);
 
-    expect((await world.load({ file: path })).warnings).toEqual([
+    expect((await world.load({ file: path })).warnings.map(warningText)).toEqual([
       `${path} holds secrets and others may read it: chmod 600 '${world.dir}/it'\\''s mine.json'`,
     ]);
   });
@@ -103,14 +104,14 @@ describe('a configuration file', () => {
     const { loadConfig } = await import('../../src/config/config.ts');
 
     const config = await loadConfig({
-      file: undefined,
+      file: 'config.json',
       env: { HOME: world.home },
       cwd: world.dir,
       uid: undefined,
       registerSecret: () => undefined,
     });
 
-    expect(config.warnings).toEqual([]);
+    expect(config.warnings.map(warningText)).toEqual([]);
   });
 
   describe.runIf(isRoot)('of root, read by another user', () => {
@@ -127,7 +128,7 @@ describe('a configuration file', () => {
 
         const config = await world.load({ uid: somebody });
 
-        expect(config.warnings).toEqual(
+        expect(config.warnings.map(warningText)).toEqual(
           command === undefined
             ? []
             : [`${path} holds secrets and others may read it: ${command.replaceAll('FILE', path)}`],
@@ -144,7 +145,7 @@ describe('a file that the configuration names', () => {
     const tokenPath = await world.put('token', token, 0o640);
     const secretPath = await world.put('secret', 'x-secret', 0o604);
 
-    expect((await world.load()).warnings).toEqual([
+    expect((await world.load()).warnings.map(warningText)).toEqual([
       `${tokenPath} holds secrets and others may read it: chmod 600 ${tokenPath}`,
       `${secretPath} holds secrets and others may read it: chmod 600 ${secretPath}`,
     ]);

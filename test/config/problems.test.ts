@@ -27,7 +27,8 @@ describe('one problem is one line:', () => {
     ],
     // Unknown keys.
     ['an unknown key', { ...minimal, frobnicate: mislaid }, 'frobnicate: unknown key'],
-    ['a schema key', { ...minimal, $schema: mislaid }, '"$schema": unknown key'],
+    ['a schema key that is no text', { ...minimal, $schema: 5 }, '"$schema": expected text in quotes'],
+    ['a schema key in a section', { ...minimal, http: { $schema: mislaid } }, 'http."$schema": unknown key'],
     [
       'a slip',
       { ...minimal, detect: { ...detect, apiVersoin: mislaid } },
@@ -147,6 +148,11 @@ describe('one problem is one line:', () => {
       'an endless number',
       JSON.stringify(minimal).replace(/\}$/u, ',"runTimeoutMinutes":1e999}'),
       'runTimeoutMinutes: expected a number from 0.1 to 1440',
+    ],
+    [
+      'exceptions without end',
+      { ...minimal, http: { noProxy: 'x,'.repeat(8193) } },
+      'http.noProxy: is longer than 16384 characters',
     ],
     ['a path that is empty', { ...minimal, cacheDir: ' ' }, 'cacheDir: is empty'],
     ['a path for a shell', { ...minimal, cacheDir: '~/cache' }, 'cacheDir: expected a path without ~'],
@@ -272,13 +278,13 @@ test('all problems come in one message, in the order of the sections', async () 
   expect(message).toBe(
     expected(
       'zebra: unknown key',
-      'detect.apiVersion: expected "2.2", "2.3", "2.4" or "2.5", in quotes',
-      'detect.tokn: unknown key; did you mean detect.token?',
       'detect.url: must begin with https:// (http:// is for loopback addresses only)',
       `detect.tokenFile: the file named there cannot be read: there is no such file (relative paths start at ${/configuration (.*)\/config\.json/u.exec(message)?.[1] ?? ''})`,
+      'detect.apiVersion: expected "2.2", "2.3", "2.4" or "2.5", in quotes',
+      'detect.tokn: unknown key; did you mean detect.token?',
       'atp.tenantId: expected text in quotes',
-      'atp.appSecret: is empty',
       'atp.appId: is required: the application (client) id, a GUID',
+      'atp.appSecret: is empty',
       'atp.apiUrl: must begin with https:// (http:// is for loopback addresses only)',
       'isolation.type: expected "Full" or "Selective"',
       'isolation.never.ips[0]: expected an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or fd00::/8',

@@ -1,5 +1,6 @@
 import { symlink } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { warningText } from '../../src/config/findings.ts';
 import { appId, appSecret, atp, detect, makeConfigDir, notValid, tenantId, token } from './config-dir.ts';
 
 const bareAtp = { tenantId, appId };
@@ -73,7 +74,7 @@ describe('the token of Detect', () => {
 
   test('pasted where its file should be named is not repeated', async () => {
     const world = await makeConfigDir();
-    await world.put('config.json', { detect: { ...bareDetect, tokenFile: `${token}/${token}` }, atp });
+    await world.put('config.json', { detect: { ...bareDetect, tokenFile: token }, atp });
 
     expect(await world.failure()).toBe(
       notValid(
@@ -141,7 +142,7 @@ describe('the client secret', () => {
     const world = await makeConfigDir();
     await world.put('config.json', { detect, atp: { ...bareAtp, appSecret: tenantId } });
 
-    expect((await world.load()).warnings).toEqual([
+    expect((await world.load()).warnings.map(warningText)).toEqual([
       'the client secret has the form of an id: Entra ID shows the id and the value of a secret, and the value is needed',
     ]);
   });
@@ -158,7 +159,7 @@ describe('the federated token', () => {
     const config = await world.load({ env: { ATP_APP_SECRET: appSecret } });
 
     expect(config.atp.credential).toEqual({ kind: 'federated', tokenFile: world.path('token') });
-    expect(config.warnings).toEqual([]);
+    expect(config.warnings.map(warningText)).toEqual([]);
     expect([...world.registered]).toContain('eyJh.bGci.OiJ\n');
   });
 

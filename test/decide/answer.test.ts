@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineAction } from '../../src/atp/schema.ts';
+import type { MachineAction } from '../../src/atp/machine.ts';
 import { answers, decide, type Answer, type Decision } from '../../src/decide/answer.ts';
 import type { RequestKind } from '../../src/decide/kinds.ts';
 import { machineStates, type MachineState, type Told } from '../../src/decide/machine-state.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MachineAction } from '../../src/atp/schema.ts';
+import type { MachineAction } from '../../src/atp/machine.ts';
 import {
   answeredBy,
   cancelledFor,

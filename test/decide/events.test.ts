@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineAction } from '../../src/atp/schema.ts';
+import type { MachineAction } from '../../src/atp/machine.ts';
 import {
   accepted,
   actionUnknown,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../../src/atp/schema.ts';
-import type { Host } from '../../src/detect/schema.ts';
+import type { Machine } from '../../src/atp/machine.ts';
+import type { Host } from '../../src/detect/host.ts';
 import { checkGuardRails, unknownGroups, type NeverRules } from '../../src/decide/guard.ts';
 import { artifacts, buildHost, buildMachine } from './samples.ts';
 

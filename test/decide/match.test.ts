@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../../src/atp/schema.ts';
+import type { Machine } from '../../src/atp/machine.ts';
 import {
   chooseMachine,
   isSureEnough,
@@ -12,7 +12,7 @@ import {
 import { caseOf } from '../../src/decide/case.ts';
 import { judge, type Plan } from '../../src/decide/plan.ts';
 import type { Resolution } from '../../src/decide/resolution.ts';
-import type { Host } from '../../src/detect/schema.ts';
+import type { Host } from '../../src/detect/host.ts';
 import { artifacts, buildHost, buildMachine, machineId, noon, otherId, day } from './samples.ts';
 
 const thirdId = 'c04a522d0e23b8b23abcdefabcdef6f877b45d19';

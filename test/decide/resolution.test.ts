@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Alert } from '../../src/atp/schema.ts';
+import type { Alert } from '../../src/atp/machine.ts';
 import type { Evidence } from '../../src/decide/match.ts';
 import {
   contextTags,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Machine, MachineAction } from '../../src/atp/schema.ts';
+import type { Machine, MachineAction } from '../../src/atp/machine.ts';
 import type { Judged } from '../../src/decide/answer.ts';
 import { caseOf, type Case } from '../../src/decide/case.ts';
 import type { NeverRules } from '../../src/decide/guard.ts';
@@ -10,7 +10,7 @@ import type { Resolution } from '../../src/decide/resolution.ts';
 import type { Owner } from '../../src/decide/comment.ts';
 import type { Told } from '../../src/decide/machine-state.ts';
 import { readTags, type TagState } from '../../src/decide/tags.ts';
-import type { Artifact, Host } from '../../src/detect/schema.ts';
+import type { Artifact, Host } from '../../src/detect/host.ts';
 
 export const second = 1_000;
 export const minute = 60 * second;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { DetectClient } from '../../src/detect/client.ts';
+import type { FoundHosts } from '../../src/detect/search.ts';
 import { AuthError, ConfigError } from '../../src/errors.ts';
 import { apiErrorOf, errorOf } from '../http/rig.ts';
 import { json, text, type Answer } from '../http/server.ts';
-import { startDetect, token } from './rig.ts';
+import { collect, startDetect, token } from './rig.ts';
 
 /** A search document as recorded from a brain, with what the program uses and some of the rest. */
 const document = {
@@ -60,30 +62,75 @@ function page(results: unknown[], next: unknown = null): Answer {
   return json({ count: results.length, results, previous: null, next });
 }
 
-describe('searchHosts', () => {
+/** Everything that a search by one tag finds. */
+async function find(detect: DetectClient, isOver?: () => boolean): Promise<FoundHosts> {
+  const lists = await collect(detect.findHosts({ tags: ['x'] }, isOver));
+  expect(lists).toHaveLength(1);
+  return lists[0] ?? { hosts: [], unusable: [], isShort: true };
+}
+
+describe('findHosts', () => {
   it('sends the query encoded, with page, page size and token', async () => {
     const { detect, received } = await startDetect(page([]));
 
-    await detect.searchHosts(String.raw`host.tags:"a\"b & c+d%" OR host.threat:>=75`, 3);
+    await collect(detect.findHosts({ tags: ['a"b & c+d%'], activeScores: { threat: 75, certainty: 1 } }));
 
     expect(received[0]).toMatchObject({
       method: 'GET',
       url:
-        '/api/v2.5/search/hosts?page=3&page_size=500&query_string=' +
-        'host.tags%3A%22a%5C%22b%20%26%20c%2Bd%25%22%20OR%20host.threat%3A%3E%3D75',
+        '/api/v2.5/search/hosts?page=1&page_size=500&query_string=(host.state%3A%22active%22%20AND%20' +
+        '(host.threat%3A%3E%3D75%20AND%20host.certainty%3A%3E%3D1))%20OR%20' +
+        'host.tags%3A%22a%5C%22b%20%26%20c%2Bd%25%22',
       headers: { authorization: `Token ${token}` },
     });
+  });
+
+  it('asks nothing for nothing, and one list for each query that the selection needs', async () => {
+    const { detect, received } = await startDetect([
+      page([{ id: 1, tags: [] }]),
+      page([{ id: 2, tags: [] }]),
+    ]);
+
+    expect(await collect(detect.findHosts({}))).toEqual([]);
+    expect(received).toEqual([]);
+
+    const tags = Array.from({ length: 50 }, (_, index) => `${'t'.repeat(90)}${index}`);
+    const lists = await collect(detect.findHosts({ tags }));
+
+    expect(lists.map(({ hosts }) => hosts.map(({ id }) => id))).toEqual([[1], [2]]);
+  });
+
+  it('reads every page', async () => {
+    const { detect, received } = await startDetect([
+      json({
+        count: 3,
+        results: [
+          { id: 1, tags: [] },
+          { id: 2, tags: [] },
+        ],
+        next: '?page=2',
+      }),
+      json({
+        count: 3,
+        results: [
+          { id: 2, tags: ['b'] },
+          { id: 3, tags: [] },
+        ],
+        next: null,
+      }),
+    ]);
+
+    const { hosts, isShort } = await find(detect);
+
+    expect(hosts.map(({ id, tags }) => [id, ...tags])).toEqual([[1], [2, 'b'], [3]]);
+    expect(isShort).toBe(false);
+    expect(received.map(({ url }) => new URL(url, 'http://x').searchParams.get('page'))).toEqual(['1', '2']);
   });
 
   it('reads a document of a brain', async () => {
     const { detect } = await startDetect(page([document]));
 
-    expect(await detect.searchHosts('host.id:472', 1)).toEqual({
-      hosts: [host],
-      next: undefined,
-      count: 1,
-      unusable: [],
-    });
+    expect(await find(detect)).toEqual({ hosts: [host], unusable: [], isShort: false });
   });
 
   it('takes missing, null and mistyped fields for absent, and adds the zone that a time lacks', async () => {
@@ -103,20 +150,24 @@ describe('searchHosts', () => {
     const { detect } = await startDetect(
       page([
         odd,
-        { id: 5, tags: [] },
-        { id: 5, tags: [], groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
+        { id: 6, tags: [] },
+        { id: 7, tags: [], groups: [], host_artifact_set: 'x', last_seen: '2022-07-09T19:38:34.5' },
       ]),
     );
 
-    const { hosts } = await detect.searchHosts('host.id:*', 1);
+    const { hosts } = await find(detect);
 
-    expect(hosts).toEqual([bare, bare, { ...bare, groups: [], lastSeen: '2022-07-09T19:38:34.5Z' }]);
+    expect(hosts).toEqual([
+      bare,
+      { ...bare, id: 6 },
+      { ...bare, id: 7, groups: [], lastSeen: '2022-07-09T19:38:34.5Z' },
+    ]);
   });
 
   it('reads a document as far as it goes: an id in quotes, a null among the tags', async () => {
     const { detect } = await startDetect(page([{ id: '5', tags: [null, 'block', null] }]));
 
-    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+    const { hosts, unusable } = await find(detect);
 
     expect(hosts).toEqual([{ ...bare, tags: ['block'] }]);
     expect(unusable).toEqual([]);
@@ -141,7 +192,7 @@ describe('searchHosts', () => {
       ]),
     );
 
-    const { hosts, unusable, count } = await detect.searchHosts('host.id:*', 1);
+    const { hosts, unusable, isShort } = await find(detect);
 
     const nobody = { id: undefined, name: undefined };
     expect(hosts).toEqual([bare]);
@@ -152,7 +203,7 @@ describe('searchHosts', () => {
       { id: undefined, name: 'without-id' },
       ...Array<unknown>(8).fill(nobody),
     ]);
-    expect(count).toBe(13);
+    expect(isShort).toBe(false);
   });
 
   it('asks again for an answer that no Detect would give, before it calls the address wrong', async () => {
@@ -163,7 +214,7 @@ describe('searchHosts', () => {
       page([document]),
     ]);
 
-    expect((await detect.searchHosts('host.id:*', 1)).hosts).toEqual([host]);
+    expect((await find(detect)).hosts).toEqual([host]);
     expect(received).toHaveLength(4);
   });
 
@@ -176,50 +227,89 @@ describe('searchHosts', () => {
       ]),
     );
 
-    const { hosts, unusable } = await detect.searchHosts('host.id:*', 1);
+    const { hosts, unusable } = await find(detect);
 
     expect(hosts.map(({ id }) => id)).toEqual([5]);
     expect(unusable).toEqual([{ id: 6, name: 'full' }]);
   });
 
-  it.each<[unknown, number | undefined]>([
-    [1_234, 1_234],
-    ['1234', undefined],
-    [null, undefined],
-    [undefined, undefined],
-  ])('takes the length of the whole list from a count %o as %o', async (count, expected) => {
-    const { detect } = await startDetect(json({ count, results: [], next: null }));
+  it.each<[string, unknown, boolean]>([
+    ['that is longer than the list', 3, true],
+    ['in quotes', '3', false],
+    ['of null', null, false],
+    ['that is missing', undefined, false],
+  ])(
+    'takes a list with a count %s for short or not, and reads it twice then',
+    async (_name, count, isShort) => {
+      const { detect, received } = await startDetect(
+        json({ count, results: [{ id: 5, tags: [] }, {}], next: null }),
+      );
 
-    expect((await detect.searchHosts('host.id:*', 1)).count).toBe(expected);
+      expect(await find(detect)).toEqual({ hosts: [bare], unusable: [{}], isShort });
+      expect(received).toHaveLength(isShort ? 2 : 1);
+    },
+  );
+
+  it('believes the second reading of a list that was short at first', async () => {
+    const { detect } = await startDetect([
+      json({ count: 2, results: [{ id: 5, tags: [] }], next: null }),
+      page([
+        { id: 6, tags: [] },
+        { id: 7, tags: [] },
+      ]),
+    ]);
+
+    const { hosts, isShort } = await find(detect);
+
+    expect(hosts.map(({ id }) => id)).toEqual([6, 7]);
+    expect(isShort).toBe(false);
   });
 
-  it.each<[unknown, number | undefined]>([
-    [null, undefined],
-    ['', undefined],
-    ['https://10.0.0.1:64443/api/v2.5/search/hosts?page=3&page_size=500', 3],
-    ['/api/v2.5/search/hosts?page_size=500&page=7', 7],
-    ['https://evil.example/?page=x', 3],
-    ['https://evil.example/', 3],
-    ['no link', 3],
-    ['?page=2', 3],
-    [{ page: 4 }, 3],
-  ])('takes from the link %o only the page, here %o after 2', async (next, expected) => {
-    const { detect } = await startDetect(page([document], next));
-
-    expect((await detect.searchHosts('host.id:*', 2)).next).toBe(expected);
-  });
-
-  it('takes 404 on a later page for the end', async () => {
-    const { detect } = await startDetect(
-      json({ detail: 'Invalid page "2": That page contains no results.' }, 404),
+  it('leaves the rest of a list when the time is over, and does not call it short', async () => {
+    const { detect, received } = await startDetect(
+      json({ count: 900, results: [{ id: 5, tags: [] }], next: '?page=2' }),
     );
 
-    expect(await detect.searchHosts('host.id:*', 2)).toEqual({
-      hosts: [],
-      next: undefined,
-      count: undefined,
-      unusable: [],
-    });
+    expect(await find(detect, () => true)).toEqual({ hosts: [bare], unusable: [], isShort: false });
+    expect(received).toHaveLength(1);
+  });
+
+  it.each<[unknown, string | undefined]>([
+    [null, undefined],
+    ['', undefined],
+    ['https://10.0.0.1:64443/api/v2.5/search/hosts?page=2&page_size=500', '2'],
+    ['/api/v2.5/search/hosts?page_size=500&page=7', '7'],
+    ['https://evil.example/?page=x', '2'],
+    ['https://evil.example/', '2'],
+    ['no link', '2'],
+    ['?page=1', '2'],
+    [{ page: 4 }, '2'],
+  ])('takes from the link %o only the page, here %o after 1', async (next, expected) => {
+    const { detect, received } = await startDetect([page([document], next), page([])]);
+
+    await find(detect);
+
+    const pagesAsked = received.map(({ url }) => new URL(url, 'http://x').searchParams.get('page'));
+    expect(pagesAsked).toEqual(expected === undefined ? ['1'] : ['1', expected]);
+  });
+
+  it.each<[string, Answer]>([
+    ['a page that is not there', json({ detail: 'Invalid page "2": That page contains no results.' }, 404)],
+    ['a page without a new host', page([{ id: 5, tags: [] }], '?page=3')],
+    ['an empty page', page([], '?page=3')],
+  ])('takes %s for the end', async (_name, second) => {
+    const { detect, received } = await startDetect([page([{ id: 5, tags: [] }], '?page=2'), second]);
+
+    expect(await find(detect)).toEqual({ hosts: [bare], unusable: [], isShort: false });
+    expect(received).toHaveLength(2);
+  });
+
+  it('does not read a page of more hosts than Detect gives', async () => {
+    const { detect } = await startDetect([page([document], '?page=2'), page(Array<unknown>(5_001).fill(1))]);
+
+    expect((await apiErrorOf(find(detect))).message).toBe(
+      "Detect's answer to GET /api/v2.5/search/hosts cannot be read (expected at most 5000 members on a page)",
+    );
   });
 
   it.each<[string, Answer, string]>([
@@ -251,7 +341,7 @@ describe('searchHosts', () => {
   ])('takes %s on the first page for a wrong address or version', async (_name, answer, message) => {
     const { detect } = await startDetect(answer);
 
-    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+    const error = await errorOf(find(detect));
 
     expect(error).toBeInstanceOf(ConfigError);
     expect(error).toMatchObject({
@@ -260,9 +350,9 @@ describe('searchHosts', () => {
   });
 
   it('calls a later page that cannot be read just that', async () => {
-    const { detect } = await startDetect(json({ results: 'none' }));
+    const { detect } = await startDetect([page([document], '?page=2'), json({ results: 'none' })]);
 
-    expect((await apiErrorOf(detect.searchHosts('host.id:*', 2))).failure).toBe('unreadable');
+    expect((await apiErrorOf(find(detect))).failure).toBe('unreadable');
   });
 
   it('quotes what Detect has against a query', async () => {
@@ -270,7 +360,7 @@ describe('searchHosts', () => {
       json({ errors: [{ title: 'Unable to look up specified entity' }] }, 422),
     );
 
-    expect((await apiErrorOf(detect.searchHosts('host.nothing:1', 1))).message).toBe(
+    expect((await apiErrorOf(find(detect))).message).toBe(
       'Detect answered 422 to GET /api/v2.5/search/hosts (Unable to look up specified entity)',
     );
   });
@@ -278,7 +368,7 @@ describe('searchHosts', () => {
   it('tells a refused token', async () => {
     const { detect } = await startDetect(json({ details: 'Invalid token.' }, 401));
 
-    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+    const error = await errorOf(find(detect));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
@@ -292,7 +382,7 @@ describe('searchHosts', () => {
       json({ details: 'You do not have permission to perform this action.' }, 403),
     );
 
-    const error = await errorOf(detect.searchHosts('host.id:*', 1));
+    const error = await errorOf(find(detect));
 
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({
@@ -309,6 +399,14 @@ describe('getHost', () => {
 
     expect(await detect.getHost(472)).toEqual(host);
     expect(received[0]?.url).toBe('/api/v2.5/hosts/472');
+  });
+
+  it('does not read more than 8 MiB of one host', async () => {
+    const { detect } = await startDetect(json({ ...document, ldap: 'x'.repeat(2 ** 23) }));
+
+    expect((await apiErrorOf(detect.getHost(472))).message).toBe(
+      "Detect's answer to GET /api/v2.5/hosts/472 cannot be read (the answer is larger than 8 MiB)",
+    );
   });
 
   it('takes 404 for gone', async () => {

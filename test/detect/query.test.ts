@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildHostQueries, type HostSelection } from '../../src/detect/query.ts';
-
-const nothing: HostSelection = { tags: [], tc: undefined, blockTags: [], unblockTags: [], pending: false };
+import { buildHostQueries, type HostSelection } from '../../src/detect/search.ts';
 
 /** Reads one phrase of Lucene's query syntax from the start of a text. */
 function readPhrase(text: string): { phrase: string; rest: string } | undefined {
@@ -31,10 +29,9 @@ function tagsIn(query: string): string[] {
 describe('buildHostQueries', () => {
   it('asks for everything the typical line selects in one query', () => {
     const queries = buildHostQueries({
-      tags: ['host_context'],
-      tc: { threat: 75, certainty: 60 },
-      blockTags: ['block'],
-      unblockTags: ['unblock'],
+      activeTags: ['host_context'],
+      activeScores: { threat: 75, certainty: 60 },
+      tags: ['block', 'unblock'],
       pending: true,
     });
 
@@ -45,31 +42,31 @@ describe('buildHostQueries', () => {
     ]);
   });
 
-  it.each<[string, Partial<HostSelection>, string[]]>([
+  it.each<[string, HostSelection, string[]]>([
     ['nothing', {}, []],
-    ['one tag', { tags: ['a'] }, ['host.state:"active" AND host.tags:"a"']],
-    ['two tags', { tags: ['a', 'b'] }, ['host.state:"active" AND (host.tags:"a" OR host.tags:"b")']],
+    ['one tag', { activeTags: ['a'] }, ['host.state:"active" AND host.tags:"a"']],
+    ['two tags', { activeTags: ['a', 'b'] }, ['host.state:"active" AND (host.tags:"a" OR host.tags:"b")']],
     [
       'scores',
-      { tc: { threat: 0, certainty: 100 } },
+      { activeScores: { threat: 0, certainty: 100 } },
       ['host.state:"active" AND (host.threat:>=0 AND host.certainty:>=100)'],
     ],
-    ['a block tag, of inactive hosts too', { blockTags: ['b'] }, ['host.tags:"b"']],
+    ['a block tag, of inactive hosts too', { tags: ['b'] }, ['host.tags:"b"']],
     [
       'pending hosts, without releases that succeeded',
       { pending: true },
       ['(host.tags:"isolation" OR (host.tags:"release" AND NOT host.tags:"release: Succeeded"))'],
     ],
-    ['the same tag twice, once', { unblockTags: ['Free me', 'free ME'] }, ['host.tags:"Free me"']],
+    ['the same tag twice, once', { tags: ['Free me', 'free ME'] }, ['host.tags:"Free me"']],
   ])('asks for %s', (_name, selection, expected) => {
-    expect(buildHostQueries({ ...nothing, ...selection })).toEqual(expected);
+    expect(buildHostQueries(selection)).toEqual(expected);
   });
 
   it('splits a selection that would make the address too long, and leaves nothing out', () => {
     const tags = Array.from({ length: 60 }, (_, index) => `${'t'.repeat(90)}${index}`);
     const blockTags = Array.from({ length: 60 }, (_, index) => `${'ü'.repeat(90)}${index}`);
 
-    const queries = buildHostQueries({ ...nothing, tags, blockTags });
+    const queries = buildHostQueries({ activeTags: tags, tags: blockTags });
 
     expect(Math.max(...queries.map((query) => encodeURIComponent(query).length))).toBeLessThanOrEqual(3500);
     expect(queries.flatMap(tagsIn)).toEqual([...tags, ...blockTags]);
@@ -80,7 +77,7 @@ describe('buildHostQueries', () => {
   it('gives back every tag as exactly one phrase, whatever is in it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }), (tag) => {
-        const [query = '', ...others] = buildHostQueries({ ...nothing, blockTags: [tag] });
+        const [query = '', ...others] = buildHostQueries({ tags: [tag] });
 
         expect(others).toEqual([]);
         expect(query.startsWith('host.tags:')).toBe(true);
@@ -92,7 +89,7 @@ describe('buildHostQueries', () => {
   it('lets no tag reach into the rest of the query', () => {
     const tag = String.raw`x" OR host.tags:"y\" OR host.id:* \\`;
 
-    const queries = buildHostQueries({ ...nothing, tags: [tag], blockTags: ['b'] });
+    const queries = buildHostQueries({ activeTags: [tag], tags: ['b'] });
 
     expect(queries).toHaveLength(1);
     expect(tagsIn(queries.join())).toEqual([tag, 'b']);

@@ -21,3 +21,10 @@ export async function startDetect(
 export function conversation(received: readonly Received[]): string[] {
   return received.map(({ method, url, body }) => [method, url, body].filter((part) => part !== '').join(' '));
 }
+
+/** Everything that is to be iterated over. */
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -111,7 +111,7 @@ describe('wrong usage', () => {
     expect(result).toMatchObject({ code: 64, stdout: '' });
     expect(result.stderr).toMatch(/^Usage: atp \[options\]\n/);
     expect(result.stderr).toMatch(
-      /\natp: nothing to do: give --tag, --tc, --blocktag, --unblocktag or --check \(see atp --help\)\n$/,
+      /\natp: nothing to do: give --tag, --tc, --blocktag, --unblocktag, --check or --status \(see atp --help\)\n$/,
     );
     expect(simulator.ledger.entries).toEqual([]);
   });

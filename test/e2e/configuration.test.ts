@@ -60,16 +60,55 @@ describe('a configuration that cannot be read ends with 78', () => {
   });
 
   it('when there is none at all, with every path that was tried', async ({ home }) => {
-    const tried = ['config.json', '.config/atp/config.json'].map((path) => join(home, path));
+    const tried = join(home, '.config/atp/config.json');
 
     expect(await refused(home, [])).toEqual({
       msg: [
         'no configuration; tried',
-        ...[...tried, '/etc/atp/config.json'].map((path) => `- ${path}: there is no such file`),
+        ...[tried, '/etc/atp/config.json'].map((path) => `- ${path}: there is no such file`),
       ].join('\n'),
       hint: startHint,
     });
   });
+
+  it('when the only one is in the current folder, with the flag that uses it', async ({ home }) => {
+    await save(join(home, 'config.json'), simulator.config());
+
+    expect(await refused(home, [])).toEqual({
+      msg: [
+        'no configuration; tried',
+        ...[join(home, '.config/atp/config.json'), '/etc/atp/config.json'].map(
+          (path) => `- ${path}: there is no such file`,
+        ),
+        'The config.json of the current folder is used only when it is named: --config ./config.json',
+      ].join('\n'),
+      hint: startHint,
+    });
+  });
+
+  it.for(['--config', '$ATP_CONFIG'])(
+    'when %s has the configuration itself, which is not shown',
+    async (by, { home }) => {
+      const text = JSON.stringify(simulator.config());
+      const isFlag = by === '--config';
+
+      const result = await runAtp(['--tag', 'host_context', ...(isFlag ? ['--config', text] : [])], {
+        home,
+        cwd: home,
+        env: isFlag ? {} : { ATP_CONFIG: text },
+      });
+
+      expect(result).toMatchObject({ code: 78, stdout: '' });
+      expectNoSecrets(simulator, result);
+      expect(errorsOf(result)).toEqual([
+        {
+          msg: `no configuration: ${by} names no file that can be read: there is no such file`,
+          hint: `Give ${by} the path of a file. What it holds now is not shown, since it may be a secret.`,
+        },
+      ]);
+      expect(result.stderr).not.toContain('tenantId');
+    },
+  );
 
   it('when it is a directory', async ({ home }) => {
     await mkdir(join(home, 'config.json'));
@@ -211,7 +250,7 @@ describe('a good configuration', () => {
       .replace('<your client secret>', simulator.settings.appSecret);
     await save(join(home, 'config.json'), filled);
 
-    const result = await runAtp(['--tag', 'host_context'], { home, cwd: home });
+    const result = await runAtp(['--tag', 'host_context', '--config', 'config.json'], { home, cwd: home });
 
     expect(result).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
@@ -224,13 +263,12 @@ describe('a good configuration', () => {
       ['--config', 'a.json'],
       'a.json',
     ],
-    ['$ATP_CONFIG before ./config.json', ['b.json', 'config.json'], { ATP_CONFIG: 'b.json' }, [], 'b.json'],
     [
-      './config.json before that of the user',
-      ['config.json', '.config/atp/config.json'],
-      {},
+      '$ATP_CONFIG before that of the user',
+      ['b.json', '.config/atp/config.json'],
+      { ATP_CONFIG: 'b.json' },
       [],
-      'config.json',
+      'b.json',
     ],
     [
       '$XDG_CONFIG_HOME before ~/.config',
@@ -239,7 +277,13 @@ describe('a good configuration', () => {
       [],
       'xdg/atp/config.json',
     ],
-    ['~/.config at last', ['.config/atp/config.json'], {}, [], '.config/atp/config.json'],
+    [
+      '~/.config, and not from the current folder',
+      ['config.json', '.config/atp/config.json'],
+      {},
+      [],
+      '.config/atp/config.json',
+    ],
   ])('is taken from %s', async ([, files, env, args, expected], { home }) => {
     for (const file of files) {
       await mkdir(join(home, file, '..'), { recursive: true });
@@ -267,10 +311,15 @@ describe('a good configuration', () => {
     const result = await runAtp(['--tag', 'host_context', '--verbose'], {
       home,
       cwd: home,
-      env: { ATP_APP_SECRET: appSecret },
+      env: { ATP_APP_SECRET: appSecret, ATP_CONFIG: 'config.json' },
     });
 
     expect(result.code).toBe(0);
+    expect(logOf(result)[0]).toMatchObject({
+      level: 'debug',
+      msg: 'this configuration is used',
+      file: join(home, 'config.json'),
+    });
     expectNoSecrets(services, result);
     expect(host.tags).not.toContain('host_context');
   });
@@ -284,7 +333,7 @@ describe('a good configuration', () => {
     const file = join(home, 'config.json');
     await save(file, services.config());
     await chmod(file, 0o644);
-    const args = ['--tag', 'host_context'];
+    const args = ['--tag', 'host_context', '--config', 'config.json'];
 
     const busy = await runAtp(args, { home, cwd: home });
     const idle = await runAtp(args, { home, cwd: home });

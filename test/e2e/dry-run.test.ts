@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest';
 import { parseJson, type JsonObject } from '../simulator/json.ts';
 import type { Ledger } from '../simulator/ledger.ts';
 import type { Simulator, SimulatorOptions } from '../simulator/simulator.ts';
-import { contextOf, hostIn, it, minute, minutes, resultsOf, run, typicalLine, textLike } from './rig.ts';
+import { contextOf, hostIn, it, minute, minutes, resultsOf, runHere, typicalLine, textLike } from './rig.ts';
 
 const line = [...typicalLine, '--json'];
 const never = { osPlatforms: ['WindowsServer*'], names: ['dc*'] };
@@ -52,13 +52,13 @@ describe.concurrent('--dry-run', () => {
     const before = world.snapshot();
     const overrides = { isolation: { never } };
 
-    const dry = await run(simulator, [...line, '--dry-run'], { overrides, home });
+    const dry = await runHere(simulator, [...line, '--dry-run'], { overrides, home });
     const after = world.snapshot();
     const dryWrites = ledger.writes();
     const dryReads = readsIn(ledger);
     const kept = await readdir(home);
     ledger.clear();
-    const real = await run(simulator, line, { overrides, home });
+    const real = await runHere(simulator, line, { overrides, home });
 
     expect(dryWrites).toEqual([]);
     expect(after).toEqual(before);
@@ -83,7 +83,7 @@ describe.concurrent('--dry-run', () => {
     const simulator = await start();
     const { blocked, server, nobody, torn } = addMixedHosts(simulator);
 
-    const result = await run(simulator, [...typicalLine, '--dry-run'], {
+    const result = await runHere(simulator, [...typicalLine, '--dry-run'], {
       overrides: { isolation: { never } },
     });
 
@@ -123,7 +123,7 @@ describe.concurrent('--dry-run', () => {
   it('says so when there is nothing to do', async ({ start }) => {
     const simulator = await start();
 
-    const result = await run(simulator, [...typicalLine, '--dry-run']);
+    const result = await runHere(simulator, [...typicalLine, '--dry-run']);
 
     expect(result).toMatchObject({ code: 0, stdout: 'nothing to do: no host is selected\n', stderr: '' });
   });
@@ -175,9 +175,9 @@ describe.concurrent('--dry-run', () => {
     const simulator = await start(settings);
     fill(simulator);
 
-    const dry = await run(simulator, [...line, '--dry-run'], { overrides: config });
+    const dry = await runHere(simulator, [...line, '--dry-run'], { overrides: config });
     const writes = simulator.ledger.writes();
-    const real = await run(simulator, line, { overrides: config });
+    const real = await runHere(simulator, line, { overrides: config });
 
     expect([dry.code, real.code]).toEqual([code, code]);
     expect(writes).toEqual([]);

@@ -8,7 +8,7 @@ import {
   minute,
   ownNoteOf,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
   typicalLine,
@@ -26,7 +26,7 @@ describe.concurrent('--tag', () => {
     const inactive = world.addPair({ tags: ['host_context'], state: 'inactive' });
     const similar = world.addPair({ tags: ['host_context 2', 'my host_context', 'host context'] });
 
-    const result = await run(simulator, ['--tag', 'HOST_context', '--json']);
+    const result = await runHere(simulator, ['--tag', 'HOST_context', '--json']);
 
     expect(result.code).toBe(0);
     expect(tagsOf(plain.host)).toEqual(tags(['a', 'b'], contextOf(plain.machine)));
@@ -54,7 +54,7 @@ describe.concurrent('--tag', () => {
       (given) => world.addPair({ tags: given }).host,
     );
 
-    const result = await run(simulator, ['--tag', 'first', '--tag', 'second']);
+    const result = await runHere(simulator, ['--tag', 'first', '--tag', 'second']);
 
     expect(result.code).toBe(0);
     expect(hosts.map((host) => tagsOf(host).others)).toEqual([[], [], ['x'], ['third']]);
@@ -72,7 +72,7 @@ describe.concurrent('--tag', () => {
       world.addMachine({ computerDnsName: `${name}.contoso.example`, lastIpAddress: crowded.last_source });
     const found = world.addPair({ tags: [...before, ...several, ...none] });
 
-    const result = await run(simulator, ['--tag', 'host_context', '--json']);
+    const result = await runHere(simulator, ['--tag', 'host_context', '--json']);
 
     expect(result.code).toBe(0);
     expect(tagsOf(alone)).toEqual(tags(['vip'], none));
@@ -104,10 +104,10 @@ describe.concurrent('--tag', () => {
       tags: [...foreign, 'host_context', ...foreign.slice(0, 0)],
     });
 
-    const first = await run(simulator, ['--tag', 'host_context']);
+    const first = await runHere(simulator, ['--tag', 'host_context']);
     const state = detectState(simulator);
     simulator.world.tagHost(host.id, 'host_context');
-    const second = await run(simulator, ['--tag', 'host_context']);
+    const second = await runHere(simulator, ['--tag', 'host_context']);
 
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(tagsOf(host)).toEqual(tags(foreign, contextOf(machine)));
@@ -126,7 +126,7 @@ describe.concurrent('--tag', () => {
       if (call === 'note-create') world.tagHost(host.id, 'during the writes');
     };
 
-    const result = await run(simulator, ['--tag', 'host_context']);
+    const result = await runHere(simulator, ['--tag', 'host_context']);
 
     expect(result.code).toBe(0);
     expect(tagsOf(host)).toEqual(tags(['old', 'during the reads', 'during the writes'], contextOf(machine)));
@@ -147,7 +147,7 @@ describe.concurrent('--tc', () => {
     world.addPair({ threat: 99, certainty: 99, state: 'inactive' });
     world.addPair({ overrides: { threat: null, certainty: 99 } });
 
-    const result = await run(simulator, ['--tc', '75', '80', '--json']);
+    const result = await runHere(simulator, ['--tc', '75', '80', '--json']);
 
     expect(result.code).toBe(0);
     expect(pairs.map(({ host }) => tagsOf(host))).toEqual(
@@ -164,12 +164,12 @@ describe.concurrent('--tc', () => {
     const { world, ledger } = simulator;
     const [fresh, bare, tagged] = [1, 2, 3].map(() => world.addPair({ threat: 90, certainty: 90 }));
     const line = ['--tc', '75', '75', '--tag', 'host_context', '--json'];
-    await run(simulator, line, { home });
+    await runHere(simulator, line, { home });
     world.untagHost(bare?.host.id ?? 0, `id: ${bare?.machine.id ?? ''}`);
     world.tagHost(tagged?.host.id ?? 0, 'host_context');
     ledger.clear();
 
-    const result = await run(simulator, line, { home });
+    const result = await runHere(simulator, line, { home });
 
     expect(result.code).toBe(0);
     expect([fresh, bare, tagged].map((pair) => hostIn(result, pair?.host.id ?? 0)['result'])).toEqual([
@@ -188,13 +188,13 @@ describe.concurrent('--tc', () => {
     const simulator = await start();
     const { host, machine } = simulator.world.addPair({ threat: 90, certainty: 90 });
     const options = { home, overrides: { enrich: { maxAgeMinutes: 0 } } };
-    await run(simulator, ['--tc', '75', '75'], options);
+    await runHere(simulator, ['--tc', '75', '75'], options);
     simulator.ledger.clear();
 
-    const same = await run(simulator, ['--tc', '75', '75', '--json'], options);
+    const same = await runHere(simulator, ['--tc', '75', '75', '--json'], options);
     const idleWrites = simulator.ledger.writes();
     machine.riskScore = 'High';
-    const changed = await run(simulator, ['--tc', '75', '75', '--json'], options);
+    const changed = await runHere(simulator, ['--tc', '75', '75', '--json'], options);
 
     expect(resultsOf(same, [host])).toEqual(['unchanged']);
     expect(same.stderr).toBe('');
@@ -222,7 +222,7 @@ describe.concurrent('the note', () => {
     world.addAlert({ ...alert, severity: 'High', status: 'New', createdAt: days(40) });
     world.addAlert({ severity: 'High', createdAt: days(1) });
 
-    const result = await run(simulator, ['--tag', 'host_context']);
+    const result = await runHere(simulator, ['--tag', 'host_context']);
 
     expect(result.code).toBe(0);
     expect(ownNoteOf(host)).toBe(
@@ -248,7 +248,7 @@ describe.concurrent('the note', () => {
         tags: ['host_context'],
         notes: ['first <b>"mine"</b> & yours'],
       });
-      await run(simulator, ['--tag', 'host_context']);
+      await runHere(simulator, ['--tag', 'host_context']);
       const own = host.notes[1];
       const added = '\n\nCalled the owner: "R&D" <it@contoso.example>\n- she knows';
       world.writeNote(host.id, (own?.note ?? '') + added, own?.id);
@@ -256,11 +256,11 @@ describe.concurrent('the note', () => {
       machine.riskScore = 'High';
       world.tagHost(host.id, 'host_context');
 
-      const changed = await run(simulator, ['--tag', 'host_context']);
+      const changed = await runHere(simulator, ['--tag', 'host_context']);
       const between = detectState(simulator);
       world.tagHost(host.id, 'host_context');
       simulator.ledger.clear();
-      const same = await run(simulator, ['--tag', 'host_context']);
+      const same = await runHere(simulator, ['--tag', 'host_context']);
 
       expect([changed.code, same.code]).toEqual([0, 0]);
       expect(host.notes.map(({ id }) => id)).toEqual([301, 302, 303]);
@@ -288,7 +288,7 @@ describe.concurrent('the note', () => {
       note.createdAt = Date.now() - (at === 2 ? 9 : 5) * 60_000;
     });
 
-    const result = await run(simulator, ['--tag', 'host_context']);
+    const result = await runHere(simulator, ['--tag', 'host_context']);
 
     expect(result.code).toBe(0);
     expect(host.notes.map(({ note }) => note.includes(machine.id))).toEqual([false, false, true]);
@@ -304,7 +304,7 @@ describe.concurrent('a large run', () => {
       world.addPair({ tags: [`number ${at}`, 'host_context'], notes: [`note ${at}`] }),
     );
 
-    const result = await run(simulator, ['--tag', 'host_context', '--json']);
+    const result = await runHere(simulator, ['--tag', 'host_context', '--json']);
 
     expect(result.code).toBe(0);
     expect(result.report).toMatchObject({ counts: { selected: 250, enriched: 250 } });
@@ -393,10 +393,10 @@ describe.concurrent('a typical run over mixed hosts', () => {
     const noteIds = hosts.map((host) => host.notes.map(({ id }) => id));
     const overrides = { isolation: { never: { osPlatforms: ['WindowsServer*'] } } };
 
-    const first = await run(simulator, [...typicalLine, '--json'], { overrides });
+    const first = await runHere(simulator, [...typicalLine, '--json'], { overrides });
     const between = world.snapshot();
     ledger.clear();
-    const second = await run(simulator, [...typicalLine, '--json'], { overrides });
+    const second = await runHere(simulator, [...typicalLine, '--json'], { overrides });
 
     expect(first.code).toBe(1);
     expect(resultsOf(first, hosts.slice(0, 11))).toEqual([

@@ -13,7 +13,7 @@ import {
   noteEntries,
   onlyAsked,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
   typicalLine,
@@ -191,9 +191,9 @@ describe.concurrent('an isolation is refused for good because of', () => {
       pairs.set(refusal.line, pair);
     }
     allowed = world.addPair({ tags: ['block'] });
-    result = await run(simulator, line, { overrides: { isolation: { never } } });
+    result = await runHere(simulator, line, { overrides: { isolation: { never } } });
     simulator.ledger.clear();
-    again = await run(simulator, line, { overrides: { isolation: { never } } });
+    again = await runHere(simulator, line, { overrides: { isolation: { never } } });
   });
 
   afterAll(async () => {
@@ -241,7 +241,7 @@ describe.concurrent('isolation.match', () => {
     const conflicting = world.addPair({ tags: ['block'], ...strange });
     const pairs = [confirmed, ipOnly, conflicting];
 
-    const result = await run(simulator, line, { overrides: { isolation: { match } } });
+    const result = await runHere(simulator, line, { overrides: { isolation: { match } } });
 
     expect(
       resultsOf(
@@ -269,12 +269,12 @@ describe.concurrent('a group in isolation.never.groups that Detect does not know
     const enriched = world.addPair({ tags: ['host_context'] });
     const overrides = { isolation: { never: { groups: ['Domain Controlers'] } } };
 
-    const result = await run(simulator, [...typicalLine, '--json'], { overrides });
+    const result = await runHere(simulator, [...typicalLine, '--json'], { overrides });
     const left = tagsOf(blocked.host);
     world.untagHost(blocked.host.id, 'block');
     world.addPair({ tags: ['host_context'] });
     simulator.ledger.clear();
-    const without = await run(simulator, [...typicalLine, '--json'], { overrides });
+    const without = await runHere(simulator, [...typicalLine, '--json'], { overrides });
 
     expect(result.code).toBe(78);
     expect(resultsOf(result, [blocked.host, released.host, enriched.host])).toEqual([
@@ -305,7 +305,7 @@ describe.concurrent('isolation.maxPerRun', () => {
     world.portalIsolate(released.machine.id);
     const enriched = world.addPair({ tags: ['host_context'] });
 
-    const result = await run(simulator, [...typicalLine, '--json'], {
+    const result = await runHere(simulator, [...typicalLine, '--json'], {
       overrides: { isolation: { maxPerRun: 2 } },
     });
 
@@ -339,7 +339,7 @@ describe.concurrent('isolation.maxPerRun', () => {
     world.addPair({ tags: ['block'] });
     world.portalIsolate(world.addPair({ tags: ['block'] }).machine.id);
 
-    const result = await run(simulator, line, { overrides: { isolation: { maxPerRun: 2 } } });
+    const result = await runHere(simulator, line, { overrides: { isolation: { maxPerRun: 2 } } });
 
     expect(result.code).toBe(0);
     expect(asked(simulator)).toHaveLength(2);
@@ -355,7 +355,7 @@ describe.concurrent('isolation.maxPerRun', () => {
       kind: { status: 400 },
     });
 
-    const result = await run(simulator, line, { overrides: { isolation: { maxPerRun: 1 } } });
+    const result = await runHere(simulator, line, { overrides: { isolation: { maxPerRun: 1 } } });
 
     expect(result.code).toBe(3);
     expect(asked(simulator)).toEqual([]);

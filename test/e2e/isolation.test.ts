@@ -15,7 +15,7 @@ import {
   ownNoteOf,
   playInOneRun,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
   textLike,
@@ -39,7 +39,7 @@ describe.concurrent('--blocktag', () => {
     });
     const before = Date.now();
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result.code).toBe(0);
     const action = onlyAsked(simulator);
@@ -85,7 +85,7 @@ describe.concurrent('--blocktag', () => {
     const one = world.addPair({ tags: ['quarantine'] });
     const overrides = { isolation: { type: 'Selective' } };
 
-    const result = await run(simulator, [...line, '--blocktag', 'quarantine'], { overrides });
+    const result = await runHere(simulator, [...line, '--blocktag', 'quarantine'], { overrides });
 
     expect(result.code).toBe(0);
     expect(
@@ -106,7 +106,7 @@ describe.concurrent('--blocktag', () => {
       tags: [...older, ...unblocks, 'Manual block failed', 'block'],
     });
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result.code).toBe(0);
     expect(tagsOf(host).own).toEqual(
@@ -126,7 +126,7 @@ describe.concurrent('--blocktag', () => {
     const one = world.addPair({ tags: ['block'] });
     const other = world.addHost({ ...one.host, id: 2_000, tags: ['block', 'vip'], notes: [] });
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result.code).toBe(0);
     const action = onlyAsked(simulator);
@@ -227,7 +227,7 @@ describe.concurrent('an action of the same kind that the record does not show', 
       const { host, machine } = world.addPair({ tags: ['block'] });
       const earlier = world.portalIsolate(machine.id, 'Pending');
 
-      const result = await run(simulator, line);
+      const result = await runHere(simulator, line);
 
       expect(asked(simulator)).toEqual([]);
       expect(world.actions.size).toBe(1);
@@ -253,7 +253,7 @@ describe.concurrent('opposite requests', () => {
       { protected: true },
     );
 
-    const result = await run(simulator, [...typicalLine, '--json']);
+    const result = await runHere(simulator, [...typicalLine, '--json']);
 
     expect(result.code).toBe(1);
     expect(hostIn(result, host.id)).toMatchObject({
@@ -273,7 +273,7 @@ describe.concurrent('opposite requests', () => {
     const other = world.addHost({ ...one.host, id: 2_000, tags: ['unblock'], notes: [] });
     const bystander = world.addPair({ tags: ['block'] });
 
-    const result = await run(simulator, [...typicalLine, '--json']);
+    const result = await runHere(simulator, [...typicalLine, '--json']);
 
     expect(result.code).toBe(1);
     expect(resultsOf(result, [one.host, other, bystander.host])).toEqual([
@@ -329,11 +329,11 @@ describe.concurrent('an isolation whose answer was lost', () => {
     const { host, machine } = world.addPair({ tags: ['block'] });
     const heal = faults.add({ match: ({ call }) => call === 'isolate', kind: 'reset-after' });
 
-    const lost = await run(simulator, line);
+    const lost = await runHere(simulator, line);
     const between = tagsOf(host);
     heal();
     settings.actionIndexLagMs = 0;
-    const found = await run(simulator, line);
+    const found = await runHere(simulator, line);
 
     expect(lost.code).toBe(1);
     expect(resultsOf(lost, [host])).toEqual(['deferred']);
@@ -353,7 +353,7 @@ describe.concurrent('an isolation whose answer was lost', () => {
     const { host } = world.addPair({ tags: ['block'] });
     faults.add({ match: ({ call }) => call === 'isolate', kind: '429', times: 1 });
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result.code).toBe(0);
     expect(ledger.count('isolate')).toBe(2);

@@ -14,7 +14,7 @@ import {
   onlyAsked,
   ownNoteOf,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
 } from './rig.ts';
@@ -54,7 +54,7 @@ describe.concurrent('a trigger tag may be any text', () => {
     // The same words to the index, but other tags.
     const others = odd.map((tag) => world.addHost({ tags: [`${tag}!`, 'active'] }));
 
-    const result = await run(simulator, ['--json', ...odd.flatMap((tag) => ['--tag', tag])]);
+    const result = await runHere(simulator, ['--json', ...odd.flatMap((tag) => ['--tag', tag])]);
 
     expect(result.code).toBe(0);
     expect(carriers.map(({ host }) => tagsOf(host))).toEqual(
@@ -72,7 +72,7 @@ describe.concurrent('a trigger tag may be any text', () => {
     simulator.world.addPair({ tags: ['x'] });
     simulator.world.addPair({ tags: ['x', 'active'] });
 
-    const result = await run(simulator, ['--json', '--blocktag', tag]);
+    const result = await runHere(simulator, ['--json', '--blocktag', tag]);
 
     expect(result.code).toBe(0);
     expect(onlyAsked(simulator)).toMatchObject({ type: 'Isolate', machineId: machine.id });
@@ -229,7 +229,7 @@ describe.concurrent('odd documents', () => {
     // Documents that are no hosts at all.
     for (const overrides of [{ id: undefined }, { id: 'seven' }, { tags: 'host_context' }])
       world.addHost({ tags: ['host_context'], overrides });
-    result = await run(simulator, ['--json', '--tag', 'host_context']);
+    result = await runHere(simulator, ['--json', '--tag', 'host_context']);
   });
 
   afterAll(async () => {
@@ -275,7 +275,7 @@ describe.concurrent('a machine without a usable id', () => {
       const odd = simulator.world.addPair({ tags: ['block'] }, { overrides: { id } });
       const sound = simulator.world.addPair({ tags: ['block'] });
 
-      const result = await run(simulator, ['--json', '--blocktag', 'block']);
+      const result = await runHere(simulator, ['--json', '--blocktag', 'block']);
 
       expect(result.code).toBe(1);
       expect(resultsOf(result, [odd.host, sound.host])).toEqual(['deferred', 'isolated']);
@@ -296,7 +296,7 @@ describe.concurrent('what a search leaves out', () => {
       if (call === 'search') host.overrides = {};
     };
 
-    const result = await run(simulator, ['--json', '--tag', 'host_context']);
+    const result = await runHere(simulator, ['--json', '--tag', 'host_context']);
 
     expect(result.code).toBe(0);
     expect(tagsOf(host)).toEqual(tags([], contextOf(machine)));

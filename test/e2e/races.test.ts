@@ -21,7 +21,7 @@ import {
   ownNoteOf,
   playInOneRun,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
   textWith,
@@ -234,7 +234,7 @@ describe.concurrent('the search index', () => {
     ].map((given) => world.addPair({ tags: given }, { protected: true }).host);
     const before = detectState(simulator);
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     const calls = ledger.calls();
     const query = new URLSearchParams({
@@ -261,7 +261,7 @@ describe.concurrent('the search index', () => {
       world.untagHost(host.id, 'block', 'host_context');
     }
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(resultsOf(result, [blocked.host, enriched.host])).toEqual(['unchanged', 'unchanged']);
@@ -275,10 +275,10 @@ describe.concurrent('the search index', () => {
     world.indexFreeze(host.id);
     world.tagHost(host.id, 'block');
 
-    const early = await run(simulator, line);
+    const early = await runHere(simulator, line);
     const between = simulator.ledger.calls();
     world.indexThaw(host.id);
-    const late = await run(simulator, line);
+    const late = await runHere(simulator, line);
 
     expect(early).toMatchObject({ code: 0, stderr: '' });
     expect(between).toMatchObject({ login: 0, atp: 0 });
@@ -293,11 +293,11 @@ describe.concurrent('the search index', () => {
     const released = world.addPair({ tags: ['unblock'] });
     world.portalIsolate(released.machine.id);
     world.addPair({ tags: ['host_context'] });
-    await run(simulator, line);
+    await runHere(simulator, line);
     const between = world.snapshot();
     simulator.ledger.clear();
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(simulator.ledger.writes()).toEqual([]);
@@ -314,8 +314,8 @@ describe.concurrent('the search index', () => {
       for (const host of hosts.slice(0, 2)) world.untagHost(host.id, 'host_context');
     });
 
-    const first = await run(simulator, line);
-    const second = await run(simulator, line);
+    const first = await runHere(simulator, line);
+    const second = await runHere(simulator, line);
 
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(hosts.map((host) => host.tags.length)).toEqual([0, 0, 6, 6]);
@@ -331,7 +331,7 @@ describe.concurrent('a tag that Detect forgets', () => {
       world.untagHost(host.id, 'osPlatform: Windows11');
     });
 
-    const result = await run(simulator, line);
+    const result = await runHere(simulator, line);
 
     expect(result.code).toBe(0);
     expect(tagsOf(host)).toEqual(tags([], contextOf(machine)));
@@ -345,10 +345,10 @@ describe.concurrent('a tag that Detect forgets', () => {
       if (call === 'tag-add') world.untagHost(host.id, 'isolation: Pending');
     };
 
-    const forgetful = await run(simulator, line);
+    const forgetful = await runHere(simulator, line);
     const between = tagsOf(host).others;
     hooks.after = undefined;
-    const healed = await run(simulator, line);
+    const healed = await runHere(simulator, line);
 
     expect(forgetful.code).toBe(1);
     expect(hostIn(forgetful, host.id)).toMatchObject({ result: 'failed', action: { type: 'isolate' } });
@@ -380,7 +380,7 @@ describe.concurrent('a run that is killed', () => {
       const killed = await running.result;
       const writes = ledger.writes().length;
       hooks.after = undefined;
-      const next = await run(simulator, line);
+      const next = await runHere(simulator, line);
 
       expect(killed.signal).toBe('SIGKILL');
       expectNoSecrets(simulator, killed);

@@ -18,7 +18,7 @@ import {
   ownNoteOf,
   playInOneRun,
   resultsOf,
-  run,
+  runHere,
   tags,
   tagsOf,
   textLike,
@@ -321,19 +321,19 @@ describe.concurrent('the next run', () => {
     const simulator = await start();
     const { world, ledger } = simulator;
     const { host, machine } = world.addPair({ tags: ['block'] });
-    await run(simulator, typicalLine);
+    await runHere(simulator, typicalLine);
     const action = onlyAsked(simulator);
     const pendingTags = [...host.tags];
 
-    const waiting = await run(simulator, [...typicalLine, '--json']);
+    const waiting = await runHere(simulator, [...typicalLine, '--json']);
     const tagsWhileWaiting = [...host.tags];
     world.advanceAction(action.id, 'InProgress');
-    const moving = await run(simulator, [...typicalLine, '--json']);
+    const moving = await runHere(simulator, [...typicalLine, '--json']);
     const tagsWhileMoving = [...host.tags];
     world.advanceAction(action.id, 'Succeeded');
-    const ended = await run(simulator, [...typicalLine, '--json']);
+    const ended = await runHere(simulator, [...typicalLine, '--json']);
     ledger.clear();
-    const idle = await run(simulator, typicalLine);
+    const idle = await runHere(simulator, typicalLine);
 
     expect([waiting, moving, ended].map((result) => result.code)).toEqual([0, 0, 0]);
     expect(waiting.stderr).toBe('');
@@ -377,15 +377,15 @@ describe.concurrent('the next run', () => {
       if (end.kind === 'release') world.portalIsolate(machine.id);
       return { ...end, host, machine };
     });
-    await run(simulator, typicalLine);
+    await runHere(simulator, typicalLine);
     const actions = ends.map(({ machine }) => onlyAsked(simulator, machine));
     ends.forEach(({ status }, at) => {
       world.advanceAction(actions[at]?.id ?? '', status);
     });
 
-    const told = await run(simulator, [...typicalLine, '--json']);
+    const told = await runHere(simulator, [...typicalLine, '--json']);
     const between = detectState(simulator);
-    const silent = await run(simulator, typicalLine);
+    const silent = await runHere(simulator, typicalLine);
 
     expect(told.code).toBe(1);
     for (const [at, { kind, trigger, status, host, machine }] of ends.entries()) {
@@ -410,7 +410,7 @@ describe.concurrent('the next run', () => {
       addHeld(simulator, { status: 'Succeeded', told: 'Pending', ago: 30 + at }),
     );
 
-    const result = await run(simulator, [...typicalLine, '--json']);
+    const result = await runHere(simulator, [...typicalLine, '--json']);
 
     expect(result.code).toBe(0);
     expect(held.every(({ host }) => host.tags.includes('isolation: Succeeded'))).toBe(true);
@@ -422,13 +422,13 @@ describe.concurrent('the next run', () => {
     const simulator = await start();
     const { world } = simulator;
     const { host, machine } = addHeld(simulator, { ago: 90, tags: ['unblock'] });
-    await run(simulator, typicalLine);
+    await runHere(simulator, typicalLine);
     world.settleActions();
-    await run(simulator, typicalLine);
+    await runHere(simulator, typicalLine);
     const released = tagsOf(host);
     world.tagHost(host.id, 'block');
 
-    const result = await run(simulator, [...typicalLine, '--json']);
+    const result = await runHere(simulator, [...typicalLine, '--json']);
 
     expect(released.own).toContain('release: Succeeded');
     expect(result.code).toBe(0);
@@ -444,7 +444,7 @@ describe.concurrent('--wait', () => {
     const simulator = await start({ actionDelayMs: 1 });
     const { host, machine } = simulator.world.addPair({ tags: ['block'] });
 
-    const result = await run(simulator, [...typicalLine, '--json', '--wait', '20']);
+    const result = await runHere(simulator, [...typicalLine, '--json', '--wait', '20']);
 
     expect(result.code).toBe(0);
     const action = onlyAsked(simulator);
@@ -467,7 +467,7 @@ describe.concurrent('--wait', () => {
     const { host, machine } = simulator.world.addPair({ tags: ['block'] });
     simulator.world.setOnline(machine.id, false);
 
-    const result = await run(simulator, [...typicalLine, '--json', '--wait', '1']);
+    const result = await runHere(simulator, [...typicalLine, '--json', '--wait', '1']);
 
     expect(result.code).toBe(0);
     expect(hostIn(result, host.id)).toMatchObject({ result: 'isolated', action: { status: 'Pending' } });

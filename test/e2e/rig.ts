@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test as base } from 'vitest';
+import { parseOptions } from '../../src/command-line/options.ts';
+import { main } from '../../src/main.ts';
 import type { SimAction } from '../simulator/actions.ts';
 import type { SimHost } from '../simulator/hosts.ts';
 import { isObject, parseJson, type JsonObject } from '../simulator/json.ts';
@@ -55,10 +57,55 @@ export async function run(
   return result;
 }
 
+/**
+ * Runs the command in this process, over real sockets and by the real clock, as {@link run} does otherwise: for what the
+ * bundle, the process and its signals have no part in, a process each would be most of what the tests cost.
+ */
+export async function runHere(
+  simulator: Simulator,
+  args: readonly string[],
+  options: Pick<RunOptions, 'config' | 'overrides' | 'home'> = {},
+): Promise<RunResult> {
+  const scratch = await mkdtemp(join(tmpdir(), 'atp-here-'));
+  const file = join(scratch, 'config.json');
+  const config = options.config ?? simulator.config(options.overrides);
+  await writeFile(file, JSON.stringify(config, undefined, 2), { mode: 0o600 });
+  const startedAt = Date.now();
+  let stdout = '';
+  let stderr = '';
+  const io = {
+    version: '0.0.0-test',
+    writeOut: (text: string) => void (stdout += text),
+    writeErr: (text: string) => void (stderr += text),
+  };
+  const parsed = parseOptions(['--config', file, ...args], io);
+  const code =
+    'exit' in parsed
+      ? parsed.exit
+      : await main(parsed, {
+          ...io,
+          async writeOut(text) {
+            io.writeOut(text);
+            await Promise.resolve();
+          },
+          env: { HOME: options.home ?? scratch },
+          cwd: scratch,
+          uid: process.getuid?.(),
+          terminal: false,
+          stop: new AbortController().signal,
+        });
+  await rm(scratch, { recursive: true, force: true });
+  const parsedOut = args.includes('--json') ? parseJson(stdout) : undefined;
+  const report = isObject(parsedOut) ? parsedOut : undefined;
+  const result = { code, signal: null, stdout, stderr, report, ms: Date.now() - startedAt };
+  expectNoSecrets(simulator, result);
+  return result;
+}
+
 /** Prepares a part of the world, and returns what is to be true of it after the run. */
 export type Scene = (simulator: Simulator) => (result: RunResult) => void;
 
-/** Plays many scenes in one world with a single run, and judges each by itself: processes are what costs time here. */
+/** Plays many scenes in one world with a single run, and judges each by itself: runs are what costs time here. */
 export function playInOneRun(
   title: string,
   about: { args: readonly string[]; code: number; overrides?: JsonObject; settings?: SimulatorOptions },
@@ -72,7 +119,7 @@ export function playInOneRun(
     beforeAll(async () => {
       simulator = await createSimulator(about.settings);
       judges = Object.fromEntries(Object.entries(scenes).map(([line, scene]) => [line, scene(simulator)]));
-      result = await run(simulator, about.args, { overrides: about.overrides });
+      result = await runHere(simulator, about.args, { overrides: about.overrides });
     });
 
     afterAll(async () => {

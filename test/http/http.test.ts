@@ -12,9 +12,12 @@ it('sends the path byte for byte', async () => {
   const { http } = createRig({ baseUrl: server.url });
   const paths = [
     "/api/machines/findbyip(ip='10.1.2.3',timestamp=2026-11-24T10:00:00Z)",
-    '/api/%2e%2e/a/../b//c|{d}"e%zz',
-    '//evil.example/api',
+    "/api/machines/findbyip(ip='2001:db8::1%25eth0%27%27',timestamp=2026-11-24T10:00:00Z)",
+    '/tenant.example/oauth2/v2.0/token',
+    '/api/a;b=1,2/%7e~!*+@&$/..c/d../%2f%00%zz',
+    '//evil.example//api',
     '/http://evil.example/',
+    '/@evil.example',
   ];
 
   for (const path of paths) await http.request({ method: 'GET', path });
@@ -22,10 +25,23 @@ it('sends the path byte for byte', async () => {
   expect(server.received.map(({ url }) => url)).toEqual(paths);
 });
 
-it('refuses a path that is not encoded, since it could hold a second request', async () => {
+it('refuses a path that is not encoded, or that URL makes another one of', async () => {
   const { http } = createRig({ baseUrl: 'http://127.0.0.1:1' });
 
-  for (const path of ['', 'api', 'http://evil.example', '/a b', '/a\r\nHost: evil', '/ü']) {
+  const raw = [
+    '',
+    'api',
+    'http://evil.example',
+    '/a b',
+    '/a\r\nHost: evil',
+    '/ü',
+    '/a{b}',
+    '/a"b',
+    '/a?b=c',
+    '/a#b',
+  ];
+  const dots = ['/a/../b', '/a/..', '/./a', '/%2e%2e/a', '/a/.%2E/b', '/a\\..\\b'];
+  for (const path of [...raw, ...dots]) {
     await expect(http.request({ method: 'GET', path })).rejects.toThrow(/^not an encoded path: /);
   }
 });
@@ -165,7 +181,7 @@ it.each([
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/x' }));
 
-  expect(error.message).toBe(`Detect's answer to POST /x cannot be read (${words})`);
+  expect(error.message).toBe(`Detect's answer to POST /x cannot be read (${words}) (request id 4711)`);
   expect(error).toMatchObject({
     failure: 'unreadable',
     status: 200,
@@ -243,6 +259,33 @@ it('tells the status although the body of the refusal never ends', async () => {
 });
 
 it.each([
+  ['is too large', text('x'.repeat(5001), 503)],
+  ['is too large, decompressed', text(gzipSync('x'.repeat(5001)), 503, { 'Content-Encoding': 'gzip' })],
+  ['breaks off', text('x', 503, { 'Content-Length': '5000', Connection: 'close' })],
+  ['is no gzip', text('x', 503, { 'Content-Encoding': 'gzip' })],
+])('tells the status although the body of the refusal %s', async (_, answer) => {
+  const server = await startServer((response, request) => {
+    answer(response, request);
+    response.socket?.end();
+  });
+  const { http } = createRig({ baseUrl: server.url });
+
+  const error = await apiErrorOf(http.request({ method: 'POST', path: '/x', maxBytes: 5000 }));
+
+  expect(error.message).toBe('Detect answered 503 to POST /x');
+  expect(error).toMatchObject({ failure: 'status', status: 503, notDone: false });
+});
+
+it('quotes nothing of a refusal that nobody could read', async () => {
+  const server = await startServer(json({ detail: 'x', filler: 'x'.repeat(256 * 1024) }, 403));
+  const { http } = createRig({ baseUrl: server.url });
+
+  await expect(http.request({ method: 'GET', path: '/x' })).rejects.toThrow(
+    /^Detect answered 403 to GET \/x$/,
+  );
+});
+
+it.each([
   [400, true],
   [401, true],
   [403, true],
@@ -259,7 +302,9 @@ it.each([
 
   const error = await apiErrorOf(http.request({ method: 'POST', path: '/api/x', query: { secret: 'no' } }));
 
-  expect(error.message).toBe(`Defender answered ${status} to POST /api/x (Forbidden: Not for you)`);
+  expect(error.message).toBe(
+    `Defender answered ${status} to POST /api/x (Forbidden: Not for you) (request id id-1)`,
+  );
   expect(error).toMatchObject({
     service: 'atp',
     method: 'POST',

@@ -6,7 +6,7 @@ import { createLimiter } from '../../src/http/limiter.ts';
 import type { Identity } from './certificates.ts';
 import { createAuthority, createFactoryIdentity } from './certificates.ts';
 import { createHastyClock, noon } from './clocks.ts';
-import { createRig, errorOf } from './rig.ts';
+import { createRig, errorOf, proxyAt } from './rig.ts';
 import type { Answer } from './server.ts';
 import { closedPort, json, reset, silence, startServer, startTcp, text } from './server.ts';
 
@@ -146,7 +146,7 @@ it('shows no secret when the proxy refuses or fails', async () => {
 
   for (const host of hosts) {
     const url = `http://user:${password}@${host}`;
-    assertClean(await seen({ baseUrl: 'https://api.example', proxy: { url, noProxy: '' } }));
+    assertClean(await seen({ baseUrl: 'https://api.example', proxy: proxyAt(url) }));
   }
 });
 

@@ -7,7 +7,6 @@ import { createVirtualClock, noon } from './clocks.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
-const never = Number.MAX_SAFE_INTEGER;
 
 /** The largest number of times within any span of so many milliseconds. */
 function worst(times: readonly number[], ms: number): number {
@@ -21,15 +20,16 @@ function worst(times: readonly number[], ms: number): number {
   );
 }
 
-function createRig(options: { deadline?: number; earlier?: Record<string, number[]> } = {}) {
+function createRig(options: Partial<Parameters<typeof createLimiter>[0]> = {}) {
   const clock = createVirtualClock();
-  const limiter = createLimiter({ clock, deadline: never, ...options });
+  const limiter = createLimiter({ clock, maxConcurrent: 10_000, ...options });
   const log: { name: string; at: number }[] = [];
 
-  async function call(quota: string, priority: Priority, name: string, signal?: AbortSignal): Promise<void> {
-    const started = await limiter.acquire(quota, priority, signal);
-    started();
-    log.push({ name, at: clock.now() });
+  function call(quota: string, priority: Priority, name: string, signal?: AbortSignal): Promise<void> {
+    return limiter.run({ quota, priority, signal }, () => {
+      log.push({ name, at: clock.now() });
+      return Promise.resolve();
+    });
   }
   return { clock, limiter, log, call };
 }
@@ -187,25 +187,102 @@ it('breaks off a wait with the reason of the signal, and the next moves up', asy
   expect(log.at(-1)).toEqual({ name: 'next', at: noon + minute });
 });
 
-it('measures from when requests leave, and holds their place until then', async () => {
+it('counts a call from its start until a window after its end', async () => {
   const { clock, limiter, log, call } = createRig();
-  const slow = await Promise.all(Array.from({ length: 100 }, () => limiter.acquire('isolate', 'action')));
+  const slow = Array.from({ length: 100 }, () =>
+    limiter.run({ quota: 'isolate', priority: 'action' }, () => clock.sleep(91_000)),
+  );
 
   await clock.advance(90_000);
   const next = call('isolate', 'action', 'next');
-  await clock.advance(1000);
-  for (const started of slow) {
-    started();
-    started();
-  }
   await clock.runOut();
-  await next;
+  await Promise.all([...slow, next]);
 
   expect(log).toEqual([{ name: 'next', at: noon + 91_000 + minute }]);
-  expect(limiter.starts()['isolate']).toHaveLength(101);
+  expect(limiter.starts()).toEqual({
+    isolate: [...Array<number>(100).fill(noon + 91_000), noon + 91_000 + minute],
+  });
 });
 
-it('never exceeds a window and loses nobody, however calls arrive and however long they take to leave', async () => {
+it('counts a call that failed too', async () => {
+  const { limiter } = createRig();
+  const failure = new Error('no connection');
+
+  await expect(
+    limiter.run({ quota: 'isolate', priority: 'action' }, () => Promise.reject(failure)),
+  ).rejects.toBe(failure);
+
+  expect(limiter.starts()).toEqual({ isolate: [noon] });
+});
+
+it('has no more calls under way than it may, of all quotas together, and lets actions go first', async () => {
+  const { clock, limiter, log, call } = createRig({ maxConcurrent: 2 });
+  const slow = ['findbyip', undefined].map((quota) =>
+    limiter.run({ quota, priority: 'enrichment' }, () => clock.sleep(1000)),
+  );
+
+  const all = [
+    call('machine', 'enrichment', 'first enrichment'),
+    call('alerts', 'enrichment', 'second enrichment'),
+    call('machine', 'enrichment', 'third enrichment'),
+    call('isolate', 'action', 'action'),
+  ];
+  await clock.advance(999);
+  expect(log).toEqual([]);
+  await clock.runOut();
+  await Promise.all([...slow, ...all]);
+
+  expect(log.map(({ name }) => name)).toEqual([
+    'action',
+    'first enrichment',
+    'second enrichment',
+    'third enrichment',
+  ]);
+});
+
+it('holds back a quota and nobody else, and refuses at once to wait longer than a minute', async () => {
+  const { clock, limiter, log, call } = createRig({ maxConcurrent: 1 });
+  limiter.hold('machine', noon + minute);
+  const held = call('machine', 'action', 'held');
+  await call('alerts', 'enrichment', 'other');
+
+  limiter.hold('machine', noon + minute - 1);
+  await clock.runOut();
+  await held;
+  limiter.hold('machine', noon + 2 * minute + 1);
+  const refused = call('machine', 'action', 'refused');
+
+  await expect(refused).rejects.toThrow(
+    new PostponedError('the service takes no more machine calls until 2026-11-24T10:02:00Z'),
+  );
+  expect(log).toEqual([
+    { name: 'other', at: noon },
+    { name: 'held', at: noon + minute },
+  ]);
+});
+
+it('refuses those who wait already when a hold gets too long for them', async () => {
+  const { limiter, call } = createRig();
+  limiter.hold('machine', noon + minute);
+  const waiting = call('machine', 'action', 'waiting');
+
+  limiter.hold('machine', noon + minute + 1);
+
+  await expect(waiting).rejects.toThrow(PostponedError);
+});
+
+it('counts nothing and waits for no time without windows', async () => {
+  const { clock, limiter, log, call } = createRig({ windows: [] });
+
+  const all = Array.from({ length: 1000 }, () => call('machine', 'enrichment', ''));
+  await clock.runOut();
+  await Promise.all(all);
+
+  expect(log).toHaveLength(1000);
+  expect(limiter.starts()).toEqual({});
+});
+
+it('never exceeds a window and loses nobody, however calls arrive and however long they take', async () => {
   const windows = [
     { limit: 10, ms: 300 },
     { limit: 30, ms: 2000 },
@@ -213,33 +290,38 @@ it('never exceeds a window and loses nobody, however calls arrive and however lo
   const arrivals = fc.array(
     fc.record({
       pause: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 900 })),
-      send: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
+      connect: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
+      answer: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
       priority: fc.constantFrom<Priority[]>('enrichment', 'enrichment', 'action'),
     }),
     { minLength: 1, maxLength: 90 },
   );
 
   await fc.assert(
-    fc.asyncProperty(arrivals, async (plan) => {
+    fc.asyncProperty(arrivals, fc.constantFrom(1, 4, 100), async (plan, maxConcurrent) => {
       const clock = createVirtualClock();
-      const limiter = createLimiter({ clock, windows, deadline: never });
-      const sent: { priority: Priority; at: number }[] = [];
+      const limiter = createLimiter({ clock, windows, maxConcurrent });
+      const sent: number[] = [];
       const tasks: Promise<void>[] = [];
+      let underWay = 0;
 
-      for (const { pause, send, priority } of plan) {
+      for (const { pause, connect, answer, priority } of plan) {
         if (pause > 0) await clock.advance(pause);
         tasks.push(
-          limiter.acquire('q', priority).then(async (started) => {
-            if (send > 0) await clock.sleep(send);
-            started();
-            sent.push({ priority, at: clock.now() });
+          limiter.run({ quota: 'q', priority }, async () => {
+            underWay += 1;
+            expect(underWay).toBeLessThanOrEqual(maxConcurrent);
+            if (connect > 0) await clock.sleep(connect);
+            sent.push(clock.now());
+            if (answer > 0) await clock.sleep(answer);
+            underWay -= 1;
           }),
         );
       }
       await clock.runOut();
       await Promise.all(tasks);
 
-      const times = sent.map(({ at }) => at).sort((a, b) => a - b);
+      const times = sent.sort((a, b) => a - b);
       expect(times).toHaveLength(plan.length);
       for (const { limit, ms } of windows) expect(worst(times, ms)).toBeLessThanOrEqual(limit);
     }),

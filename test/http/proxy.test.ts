@@ -1,12 +1,14 @@
 import { lookup } from 'node:dns';
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
 import type { PrepareRequestFunctionOpts } from 'proxy-chain';
 import { Server as ProxyServer } from 'proxy-chain';
-import { expect, it, onTestFinished } from 'vitest';
-import { ConfigError } from '../../src/errors.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { InterruptedError } from '../../src/errors.ts';
 import type { HttpRequest } from '../../src/http/http.ts';
-import { isLoopback, proxyFor } from '../../src/http/proxy.ts';
+import { isLoopback, parseNoProxy, proxyFor } from '../../src/http/proxy.ts';
 import { createAuthority, createFactoryIdentity } from './certificates.ts';
-import { apiErrorOf, createRig } from './rig.ts';
+import { apiErrorOf, createRig, proxyAt } from './rig.ts';
 import { closedPort, json, startServer, startTcp } from './server.ts';
 
 const authority = createAuthority();
@@ -51,7 +53,7 @@ it('reaches the service through CONNECT, and keeps the connection', async () => 
     service: 'atp',
     baseUrl: `https://api.example:${server.port}`,
     tls: { ca: authority.ca },
-    proxy: { url: `http://${proxy.host}`, noProxy: '' },
+    proxy: proxyAt(`http://${proxy.host}`),
   });
 
   await expect(http.request(get)).resolves.toMatchObject({ body: { ok: 1 } });
@@ -71,7 +73,7 @@ it('gives its user and password to the proxy, and to nobody else', async () => {
   const { http } = createRig({
     baseUrl: `https://api.example:${server.port}`,
     tls: { ca: authority.ca },
-    proxy: { url: `http://svc%40corp:p%3As%2F%C3%BC%25@${proxy.host}`, noProxy: '' },
+    proxy: proxyAt(`http://svc%40corp:p%3As%2F%C3%BC%25@${proxy.host}`),
   });
 
   await expect(http.request(get)).resolves.toMatchObject({ body: { ok: 1 } });
@@ -87,7 +89,7 @@ it.each(['', 'svc:wrong-password@'])(
     const { http, attempts } = createRig({
       service: 'atp',
       baseUrl: `https://api.example:${server.port}`,
-      proxy: { url: `http://${credentials}${proxy.host}`, noProxy: '' },
+      proxy: proxyAt(`http://${credentials}${proxy.host}`),
     });
 
     const error = await apiErrorOf(http.request({ ...get, method: 'POST' }));
@@ -107,7 +109,7 @@ it.each(['', 'svc:wrong-password@'])(
 it('checks the certificate through the tunnel', async () => {
   const server = await startServer(json({}), good);
   const proxy = await startProxy();
-  const settings = { proxy: { url: `http://${proxy.host}`, noProxy: '' }, service: 'atp' as const };
+  const settings = { proxy: proxyAt(`http://${proxy.host}`), service: 'atp' as const };
 
   const untrusted = createRig({ ...settings, baseUrl: `https://api.example:${server.port}` });
   const misnamed = createRig({
@@ -126,7 +128,7 @@ it('checks the pin through the tunnel', async () => {
   const proxy = await startProxy();
   const settings = {
     baseUrl: `https://brain.example:${server.port}`,
-    proxy: { url: `http://${proxy.host}`, noProxy: '' },
+    proxy: proxyAt(`http://${proxy.host}`),
   };
 
   const pinned = createRig({ ...settings, tls: { fingerprint256: factory.fingerprint256 } });
@@ -137,36 +139,130 @@ it('checks the pin through the tunnel', async () => {
   expect(server.received).toHaveLength(1);
 });
 
-it('speaks TLS to a proxy whose URL is https, and trusts the same CAs there', async () => {
-  const server = await startServer(json({ ok: 1 }), good);
+/** A proxy that is spoken to by TLS, with a certificate of this CA. */
+async function startTlsProxy(): Promise<string> {
   const proxy = new ProxyServer({
     port: 0,
     host: '127.0.0.1',
     serverType: 'https',
     httpsOptions: { ...authority.issue('IP:127.0.0.1') },
-    prepareRequestFunction: () => ({
-      dnsLookup: toThisComputer,
-    }),
+    prepareRequestFunction: () => ({ dnsLookup: toThisComputer }),
   });
   await proxy.listen();
   onTestFinished(() => proxy.close(true));
-  const settings = {
-    baseUrl: `https://api.example:${server.port}`,
-    proxy: { url: `https://127.0.0.1:${proxy.port}`, noProxy: '' },
-  };
+  return `https://127.0.0.1:${proxy.port}`;
+}
 
-  const trusting = createRig({ ...settings, tls: { ca: authority.ca } });
-  const error = await apiErrorOf(createRig(settings).http.request(get));
+it.each(['login', 'atp'] as const)(
+  'speaks TLS to a proxy whose URL is https, and trusts the CA of the Microsoft side there for %s',
+  async (service) => {
+    const server = await startServer(json({ ok: 1 }), good);
+    const settings = {
+      service,
+      baseUrl: `https://api.example:${server.port}`,
+      proxy: proxyAt(await startTlsProxy()),
+    };
 
-  await expect(trusting.http.request(get)).resolves.toMatchObject({ body: { ok: 1 } });
-  expect(error.cause).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE at the proxy');
+    const trusting = createRig({ ...settings, tls: { ca: authority.ca } });
+    const error = await apiErrorOf(createRig(settings).http.request(get));
+
+    await expect(trusting.http.request(get)).resolves.toMatchObject({ body: { ok: 1 } });
+    expect(error.cause).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE at the proxy');
+  },
+);
+
+it.each([
+  { by: 'its CA', tls: { ca: authority.ca } },
+  { by: 'its pin', tls: { fingerprint256: good.fingerprint256 } },
+  { by: 'being insecure', tls: { insecure: true } },
+])('lets the brain not vouch for a proxy by $by, whatever the environment says', async ({ tls }) => {
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const server = await startServer(json({}), good);
+  const proxy = proxyAt((await startTlsProxy()).replace('https://', 'https://user:pass-word@'));
+  const baseUrl = `https://api.example:${server.port}`;
+
+  const error = await apiErrorOf(createRig({ baseUrl, tls, proxy }).http.request(get));
+
+  expect(error).toMatchObject({ cause: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE at the proxy', notDone: true });
+  expect(server.connections()).toBe(0);
+});
+
+/** A proxy that leads every request to this port, and says how many of its connections are closed. */
+async function startLeadingProxy(port: number) {
+  let asked = 0;
+  const proxy = await startTcp((socket) => {
+    socket.once('data', () => {
+      asked += 1;
+      const server = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      server.on('error', () => socket.destroy());
+      socket.pipe(server).pipe(socket);
+    });
+  });
+  return { ...proxyAt(proxy.url), asked: () => asked };
+}
+
+it('compares the certificate of an address with that address, not with the name of the proxy', async () => {
+  const tls = { ca: authority.ca };
+  const right = await startServer(json({ ok: 1 }), authority.issue('IP:10.1.2.3'));
+  const wrong = await startServer(json({}), authority.issue('DNS:localhost,IP:127.0.0.1'));
+  const request = async ({ port }: { port: number }) =>
+    createRig({ baseUrl: 'https://10.1.2.3', tls, proxy: await startLeadingProxy(port) }).http.request(get);
+
+  await expect(request(right)).resolves.toMatchObject({ body: { ok: 1 } });
+  expect((await apiErrorOf(request(wrong))).hint).toMatch(
+    /^The certificate of 10\.1\.2\.3:443 is for another name\. /,
+  );
+  expect(wrong.received).toEqual([]);
+});
+
+it('takes a new way through the proxy for each write that may not be repeated', async () => {
+  const server = await startServer(json({}), good);
+  const proxy = await startLeadingProxy(server.port);
+  const { http } = createRig({ baseUrl: 'https://api.example', tls: { ca: authority.ca }, proxy });
+
+  for (let index = 0; index < 3; index += 1)
+    await http.request({ ...get, method: 'DELETE', idempotent: true });
+  expect(proxy.asked()).toBe(1);
+  await http.request({ ...get, method: 'POST' });
+  await http.request({ ...get, method: 'POST' });
+
+  expect(proxy.asked()).toBe(3);
+});
+
+it('sends credentials that do not decode as they are', async () => {
+  const heard: string[] = [];
+  const proxy = await startTcp((socket) => {
+    socket.once('data', (data) => {
+      heard.push(data.toString());
+      socket.end('HTTP/1.1 407 No\r\n\r\n');
+    });
+  });
+  const url = proxy.url.replace('http://', 'http://us%er:100%@');
+
+  const error = await apiErrorOf(
+    createRig({ baseUrl: 'https://api.example', proxy: proxyAt(url) }).http.request(get),
+  );
+
+  expect(error.cause).toBe('407 from the proxy (it refused the credentials)');
+  expect(heard.map((text) => text.split('\r\n').filter((line) => !/^proxy-connection/i.test(line)))).toEqual([
+    [
+      'CONNECT api.example:443 HTTP/1.1',
+      `Proxy-Authorization: Basic ${Buffer.from('us%er:100%').toString('base64')}`,
+      'Host: api.example:443',
+      '',
+      '',
+    ],
+  ]);
 });
 
 it('says so when the proxy is not there, and knows that nothing was done', async () => {
   const port = await closedPort();
   const { http } = createRig({
     baseUrl: 'https://api.example',
-    proxy: { url: `http://user:pass-word@127.0.0.1:${port}`, noProxy: '' },
+    proxy: proxyAt(`http://user:pass-word@127.0.0.1:${port}`),
   });
 
   const error = await apiErrorOf(http.request({ ...get, method: 'POST' }));
@@ -179,14 +275,20 @@ it('says so when the proxy is not there, and knows that nothing was done', async
 it.each([
   ['HTTP/1.1 403 Forbidden\r\n\r\n', '403 from the proxy', 1],
   ['HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nno!', '502 from the proxy', 4],
-  ['SSH-2.0\r\n', 'HPE_INVALID_CONSTANT at the proxy', 4],
+  ['HTTP/1.1 204 No Content\r\n\r\n', '204 from the proxy', 1],
+  ['HTTP/1.1 429 Slow\r\n\r\n', '429 from the proxy', 4],
+  ['HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}', 'ECONNRESET', 4],
+  ['SSH-2.0\r\n', 'no HTTP answer from the proxy', 4],
+  ['SSH-2.0\r\n\r\n', 'no HTTP answer from the proxy', 4],
+  ['HTTP/1.1 200 OK\r\nno header\r\n\r\n', 'no HTTP answer from the proxy', 4],
+  ['', 'no HTTP answer from the proxy', 4],
 ])('says what a proxy answered that does not connect: %j', async (answer, cause, tries) => {
   let connections = 0;
   const proxy = await startTcp((socket) => {
     connections += 1;
     socket.once('data', () => socket.end(answer));
   });
-  const { http } = createRig({ baseUrl: 'https://api.example', proxy: { url: proxy.url, noProxy: '' } });
+  const { http } = createRig({ baseUrl: 'https://api.example', proxy: proxyAt(proxy.url) });
 
   const error = await apiErrorOf(http.request({ ...get, method: 'POST' }));
 
@@ -194,24 +296,52 @@ it.each([
   expect(connections).toBe(tries);
 });
 
-it('gives up a proxy that never answers when time is up', async () => {
-  const proxy = await startTcp(() => undefined);
-  const { http } = createRig({
+it.each([
+  ['never answers', () => undefined],
+  ['never ends its answer', (socket: Socket) => socket.write('HTTP/1.1 200 OK\r\nX: ')],
+  ['connects to nobody', (socket: Socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n')],
+])('gives up a proxy that %s when time is up, and its connection', async (_, answer) => {
+  let closed = 0;
+  const proxy = await startTcp((socket) => {
+    socket.on('close', () => (closed += 1));
+    socket.once('data', () => answer(socket));
+  });
+  const { http, attempts } = createRig({
     baseUrl: 'https://api.example',
-    proxy: { url: proxy.url, noProxy: '' },
-    timeoutMs: 50,
+    proxy: proxyAt(proxy.url),
+    timeoutMs: 100,
   });
 
-  await expect(http.request({ ...get, method: 'POST' })).rejects.toMatchObject({
-    failure: 'timeout',
-    notDone: true,
+  const error = await apiErrorOf(http.request({ ...get, method: 'POST' }));
+
+  expect(error).toMatchObject({ failure: 'timeout', notDone: true });
+  expect(attempts).toEqual([]);
+  await expect.poll(() => closed).toBe(4);
+});
+
+it('breaks off connecting through a proxy at the signal to stop', async () => {
+  const stop = new AbortController();
+  const sockets: Socket[] = [];
+  const proxy = await startTcp((socket) => sockets.push(socket.resume()));
+  const { http } = createRig({
+    baseUrl: 'https://api.example',
+    proxy: proxyAt(proxy.url),
+    stop: stop.signal,
   });
+  const pending = http.request({ ...get, method: 'POST' });
+  await expect.poll(() => sockets.length).toBe(1);
+  const reason = new InterruptedError('SIGTERM');
+
+  stop.abort(reason);
+
+  await expect(pending).rejects.toBe(reason);
+  await expect.poll(() => sockets[0]?.closed).toBe(true);
 });
 
 it('never goes through a proxy to this computer', async () => {
   const server = await startServer(json({}));
   const secure = await startServer(json({}), authority.issue('DNS:localhost'));
-  const proxy = { url: `http://127.0.0.1:${await closedPort()}`, noProxy: '' };
+  const proxy = proxyAt(`http://127.0.0.1:${await closedPort()}`);
 
   await createRig({ baseUrl: server.url, proxy }).http.request(get);
   await createRig({
@@ -227,49 +357,81 @@ it.each([
   ['https://api.example', '', true],
   ['https://api.example', 'other.example', true],
   ['https://api.example', '*', false],
+  ['https://api.example', '*:443', false],
+  ['https://api.example', '*:8443', true],
   ['https://api.example', 'api.example', false],
   ['https://API.example.', 'Api.Example', false],
+  ['https://api.example', 'api.example.', false],
   ['https://api.example', 'example', false],
   ['https://api.example', '.example', false],
   ['https://api.example', '*.example', false],
   ['https://api.example', 'pi.example', true],
   ['https://api.example', 'deep.api.example', true],
   ['https://api.example', 'a.example, api.example b.example', false],
+  ['https://api.example', ',,api.example,', false],
   ['https://api.example', 'api.example:443', false],
   ['https://api.example', 'api.example:8443', true],
   ['https://api.example:8443', 'example:8443', false],
+  ['https://api.example', '0.0.0.0/0,::/0', true],
+  ['https://bücher.example', 'Bücher.example', false],
+  ['https://a_b.example', 'a_b.example', false],
   ['https://10.1.2.3', '10.1.2.3', false],
-  ['https://10.1.2.3', '2.3', true],
-  ['https://10.1.2.3', '10.0.0.0/8', true],
+  ['https://10.1.2.3', '10.1.2.3:443', false],
+  ['https://10.1.2.3', '10.1.2.4', true],
+  ['https://10.1.2.3', '10.0.0.0/8', false],
+  ['https://10.1.2.3', '10.1.2.3/32', false],
+  ['https://10.1.2.3', '10.1.2.0/31', true],
+  ['https://10.1.2.3', '10.0.0.0/8:443', false],
+  ['https://10.1.2.3', '10.0.0.0/8:8443', true],
+  ['https://10.1.2.3', '::ffff:10.1.2.3', false],
+  ['https://11.1.2.3', '10.0.0.0/8', true],
   ['https://[2001:db8::1]', '2001:db8::1', false],
+  ['https://[2001:db8::1]', '2001:0DB8:0:0::1', false],
+  ['https://[2001:db8::1]', '[2001:db8::1]', false],
   ['https://[2001:db8::1]:8443', '[2001:db8::1]:8443', false],
   ['https://[2001:db8::1]', '[2001:db8::1]:8443', true],
+  ['https://[2001:db8::1]', '2001:db8::/32', false],
+  ['https://[2001:db8::1]', '[2001:db8::]/32:443', false],
+  ['https://[2001:db9::1]', '2001:db8::/32', true],
   ['http://api.example', '', false],
   ['https://localhost', '', false],
   ['https://127.8.8.8', '', false],
   ['https://[::1]', '', false],
 ])('decides about the proxy to %s when noProxy is "%s"', (target, noProxy, usesProxy) => {
-  const proxy = proxyFor(new URL(target), { url: 'http://proxy.example:3128', noProxy });
+  const proxy = proxyFor(new URL(target), proxyAt('http://proxy.example:3128', noProxy));
 
   expect(proxy?.href).toBe(usesProxy ? 'http://proxy.example:3128/' : undefined);
+  expect(parseNoProxy(noProxy).unknown).toEqual([]);
 });
 
 it.each([
-  ['proxy.example:3128', 'http://proxy.example:3128/'],
-  ['user:word@proxy.example', 'http://user:word@proxy.example/'],
-  ['https://proxy.example', 'https://proxy.example/'],
-])('takes %s for the URL of a proxy', (url, href) => {
-  expect(proxyFor(new URL('https://api.example'), { url, noProxy: '' })?.href).toBe(href);
-});
+  '2.3',
+  '10.',
+  '10.1.2',
+  '10.*',
+  '10.1.2.3/33',
+  '10.1.2.3/',
+  '10.1.2.0/255.255.255.0',
+  '10.1.2.3-9',
+  '999.1.2.3',
+  '2001:db8::/129',
+  '2001:db8::1:99999999/8/8',
+  'api.example/8',
+  '[api.example]',
+  'https://api.example',
+  'api.*',
+  '**.example',
+  'api..example',
+  'api.example:',
+  'api.example:https',
+  'a;b',
+  '<local>',
+])('says that "%s" is no entry of noProxy, and goes by the others', (entry) => {
+  const { noProxy, unknown } = parseNoProxy(`${entry},api.example`);
 
-it.each(['socks5://user:s3cret@proxy.example', 'http://user:s3cret@:99999', 'http://'])(
-  'refuses %s as the URL of a proxy without repeating it',
-  (url) => {
-    expect(() => proxyFor(new URL('https://api.example'), { url, noProxy: '' })).toThrow(
-      new ConfigError('http.proxy is not the URL of a proxy: expected http://host:port or https://host:port'),
-    );
-  },
-);
+  expect(unknown).toEqual([entry]);
+  expect(noProxy).toHaveLength(1);
+});
 
 it.each([
   ['localhost', true],

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { backoffMs } from '../../src/http/backoff.ts';
-import { parseHttpDate } from '../../src/http/http-date.ts';
-import { parseRetryAfter, retryAfterInWords } from '../../src/http/retry-after.ts';
+import { backoffMs, parseHttpDate, parseRetryAfter, retryAfterInWords } from '../../src/http/retry-after.ts';
 import { noon } from './clocks.ts';
 
 it.each([

@@ -156,14 +156,14 @@ it('breaks off waiting for a place on the wire, for the quota and for the author
     deadline: noon + 3_600_000,
     earlier: { alerts: Array<number>(100).fill(noon) },
   });
-  const settings = { baseUrl: server.url, stop: stop.signal, clock, limiter };
+  const settings = { baseUrl: server.url, stop: stop.signal, clock };
   const { http } = createRig({ ...settings, maxConcurrent: 1 });
   const running = http.request(get);
   await expect.poll(() => server.received.length).toBe(1);
   const pending = [
     running,
     http.request(post),
-    http.request({ ...get, quota: 'alerts' }),
+    createRig({ ...settings, limiter }).http.request({ ...get, quota: 'alerts' }),
     createRig(settings).http.request({ ...post, authorization: () => new Promise(() => undefined) }),
   ];
 

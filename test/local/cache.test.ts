@@ -1,5 +1,16 @@
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cacheProblem, createCache } from '../../src/local/cache.ts';
 import { makeTempDir } from '../temp-dir.ts';
@@ -201,7 +212,7 @@ describe('trouble is one warning and otherwise like no cache:', () => {
     expect(await cache.read('x')).toBeUndefined();
     await cache.write('x', 2);
 
-    expect(warnings).toEqual([`${join(dir, 'x.json')} is ignored: it is a symbolic link`]);
+    expect(warnings).toEqual([`${join(dir, 'x.json')} is ignored: it is not a file of the cache`]);
     expect(await readFile(join(dir, 'target'), 'utf8')).toBe('1');
     expect(await cache.read('x')).toBe(2);
   });
@@ -271,6 +282,117 @@ describe('trouble is one warning and otherwise like no cache:', () => {
 
     expect(warnings).toEqual([`the cache in ${dir} cannot be written: permission denied`]);
     expect(await cacheProblem(dir)).toBe(`${dir} cannot be written: permission denied`);
+  });
+});
+
+describe.runIf(isRoot)('a cache below a folder that somebody else could exchange', () => {
+  /** Folders below one that everybody may look into, each given to a user with a mode. */
+  async function make(...folders: [name: string, uid: number, mode: number][]): Promise<string> {
+    let path = await makeTempDir();
+    // In /tmp, which is sticky, the folder has to be the user's own.
+    await chown(path, 4711, 4711);
+    await chmod(path, 0o755);
+    for (const [name, uid, mode] of folders) {
+      path = join(path, name);
+      await mkdir(path);
+      await chown(path, uid, uid);
+      await chmod(path, mode);
+    }
+    return path;
+  }
+
+  test.each<[string, [string, number, number][], (dir: string) => string | undefined]>([
+    [
+      'of another user',
+      [
+        ['foreign', 4712, 0o755],
+        ['atp', 4711, 0o700],
+      ],
+      (dir) => `${dirname(dir)}: it belongs to another user`,
+    ],
+    [
+      'that its group may write to',
+      [
+        ['team', 4711, 0o775],
+        ['atp', 4711, 0o700],
+      ],
+      (dir) => `${dirname(dir)}: others may write to it`,
+    ],
+    [
+      'that everybody may write to, far above',
+      [
+        ['open', 0, 0o777],
+        ['own', 4711, 0o700],
+        ['atp', 4711, 0o700],
+      ],
+      (dir) => `${dirname(dirname(dir))}: others may write to it`,
+    ],
+    [
+      "of somebody else's in a sticky one",
+      [
+        ['tmp', 0, 0o1777],
+        ['foreign', 4712, 0o755],
+        ['atp', 4711, 0o700],
+      ],
+      (dir) => `${dirname(dir)}: it belongs to another user`,
+    ],
+    [
+      "of root's in a sticky one",
+      [
+        ['tmp', 0, 0o1777],
+        ['roots', 0, 0o755],
+        ['atp', 4711, 0o700],
+      ],
+      (dir) => `${dirname(dir)}: it belongs to another user`,
+    ],
+    [
+      "of root, or the user's own in a sticky one",
+      [
+        ['roots', 0, 0o755],
+        ['tmp', 0, 0o1777],
+        ['own', 4711, 0o755],
+        ['atp', 4711, 0o700],
+      ],
+      () => undefined,
+    ],
+  ])('%s', async (_what, folders, expected) => {
+    const dir = await make(...folders);
+    const problem = expected(dir);
+    const { cache, warnings } = openCache(dir, { uid: 4711 });
+
+    await cache.write('x', 1);
+
+    expect(warnings).toEqual(problem === undefined ? [] : [`the cache is not used: ${problem}`]);
+    expect(await readdir(dir)).toEqual(problem === undefined ? ['x.json'] : []);
+    expect(await cacheProblem(dir, 4711)).toBe(problem);
+  });
+
+  test('is not even made', async () => {
+    const above = await make(['foreign', 4712, 0o755]);
+    const { cache, warnings } = openCache(join(above, 'deep', 'atp'), { uid: 4711 });
+
+    await cache.write('x', 1);
+
+    expect(warnings).toEqual([`the cache is not used: ${above}: it belongs to another user`]);
+    expect(await readdir(above)).toEqual([]);
+  });
+
+  test('is found behind a symbolic link, and a link to folders of one’s own is followed', async () => {
+    const foreign = await make(['foreign', 4712, 0o755], ['atp', 4711, 0o700]);
+    const own = await make(['own', 4711, 0o755], ['atp', 4711, 0o700]);
+    const links = await make(['links', 4711, 0o755]);
+    for (const [name, target] of [
+      ['bad', foreign],
+      ['good', own],
+    ] as const) {
+      await symlink(dirname(target), join(links, name));
+      await lchown(join(links, name), 4711, 4711);
+    }
+
+    expect(await cacheProblem(join(links, 'bad', 'atp'), 4711)).toBe(
+      `${dirname(foreign)}: it belongs to another user`,
+    );
+    expect(await cacheProblem(join(links, 'good', 'atp'), 4711)).toBeUndefined();
   });
 });
 

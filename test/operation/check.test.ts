@@ -496,7 +496,6 @@ describe('the configuration', () => {
     expect(result.stdout).toBe(
       [
         'FAIL  configuration  no configuration; tried',
-        `                     - ${home}/config.json: there is no such file`,
         `                     - ${home}/.config/atp/config.json: there is no such file`,
         '                     - /etc/atp/config.json: there is no such file',
         '                     → Start from config.example.json, and name the file with --config or $ATP_CONFIG if it lies elsewhere.',

@@ -52,7 +52,7 @@ async function enrich(
   const from = services.ledger.entries.at(-1)?.n ?? 0;
   const args = ['--tag', 'host_context', '--verbose'];
   const { code, stdout, stderr } = isBuilt
-    ? await runAtp(args, { home, cwd: home, env })
+    ? await runAtp([...args, '--config', file], { home, cwd: home, env })
     : await runInProcess(args, file, { env });
   for (const secret of [appSecret, detectToken]) expect(stdout + stderr).not.toContain(secret);
   expect(stdout + stderr).not.toMatch(/eyJ[\w-]{20}/u);

@@ -4,7 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
-import { it, logOf } from '../e2e/rig.ts';
+import { errorsOf, it, logOf } from '../e2e/rig.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 
 const command = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
@@ -76,9 +76,21 @@ describe('a full disk under the streams', () => {
 
     const result = await runAfter(simulator, home, '', '> /dev/full');
 
-    expect(result.code).toBe(0);
-    expect(result.stderr).toMatch(/\natp: standard output cannot be written: ENOSPC\n$/u);
+    expect(result.code).toBe(1);
+    expect(errorsOf(result)).toEqual([{ msg: 'standard output cannot be written: the disk is full' }]);
     expect(host.tags).not.toContain('host_context');
+  });
+
+  it('that takes a part of the report still loses it', async ({ home, start }) => {
+    const simulator = await start();
+    simulator.world.addPair({ tags: ['host_context'], name: 'n'.repeat(9_000) });
+    if (!mayMount) return;
+    const nearlyFull = 'mkdir "$HOME/small"; mount -t tmpfs -o size=4k tmpfs "$HOME/small"';
+
+    const result = await runAfter(simulator, home, nearlyFull, '> "$HOME/small/report"');
+
+    expect(result.code).toBe(1);
+    expect(errorsOf(result)).toEqual([{ msg: 'standard output cannot be written: the disk is full' }]);
   });
 
   it('loses the log and no work', async ({ home, start }) => {

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
-import { ActionReply, ActionType, ListReply, MachineReply } from '../../src/atp/reply.ts';
-import { FullHost, Notes, Page, TagsReply } from '../../src/detect/reply.ts';
+import { ListReply } from '../../src/atp/lists.ts';
+import { Machine, MachineAction } from '../../src/atp/machine.ts';
+import { Host } from '../../src/detect/host.ts';
+import { Notes } from '../../src/detect/notes.ts';
+import { HostList } from '../../src/detect/search.ts';
+import { TagsReply } from '../../src/detect/tags.ts';
 import { createHarness, type Harness } from '../harness.ts';
 import { isObject, parseJson } from '../simulator/json.ts';
 import type { Entry } from '../simulator/ledger.ts';
@@ -197,7 +201,7 @@ function forbiddenAfter(
   const ofHost = (entry: Entry) => hostsOf(entry).includes(hostId);
   switch (asked.call) {
     case 'search':
-      return Page.safeParse(body).success
+      return HostList.safeParse(body).success
         ? undefined
         : ({ call }) => [...detectWrites, ...acts, 'cancel'].includes(call);
     case 'tags':
@@ -208,7 +212,7 @@ function forbiddenAfter(
       const [machine] = [...world.machines.values()].filter(
         ({ lastIpAddress }) => lastIpAddress === world.hosts.get(hostId)?.last_source,
       );
-      return FullHost.safeParse(body).success
+      return Host.safeParse(body).success
         ? undefined
         : (entry) => entry.call === 'isolate' && isAbout(entry, machine?.id);
     }
@@ -223,7 +227,7 @@ function forbiddenAfter(
     case 'findbyip': {
       const ip = /ip='([^']*)'/u.exec(asked.path)?.[1];
       const [machine] = [...world.machines.values()].filter(({ lastIpAddress }) => lastIpAddress === ip);
-      return list?.every((item) => MachineReply.safeParse(item).success)
+      return list?.every((item) => Machine.safeParse(item).success)
         ? undefined
         : (entry) => acts.includes(entry.call) && isAbout(entry, machine?.id);
     }
@@ -249,9 +253,9 @@ function isAbout({ path }: Entry, machineId: string | undefined): boolean {
 }
 
 function isReadableAction(item: unknown): boolean {
-  const type = ActionType.safeParse(item).data?.type;
-  const isOther = type !== undefined && type !== 'Isolate' && type !== 'Unisolate';
-  return isOther || ActionReply.safeParse(item).success;
+  const type = isObject(item) && typeof item['type'] === 'string' ? item['type'] : 'Isolate';
+  const isOther = type !== 'Isolate' && type !== 'Unisolate';
+  return isOther || MachineAction.safeParse(item).success;
 }
 
 /** The body after its way through JSON. */

@@ -62,6 +62,7 @@ async function runIn(
     version: '0.0.0-test',
     writeOut: (text: string) => {
       stdout += text;
+      return Promise.resolve();
     },
     writeErr: (text: string) => {
       stderr += text;

@@ -202,13 +202,13 @@ describe('on a terminal', () => {
   test('indents the stack of a bug below its line', () => {
     const lines = logged(
       (log) => {
-        log.fatal({ err: new Error('bo\nom', { cause: new Error('deeper') }) }, 'This is a bug');
+        log.error({ err: new Error('bo\nom', { cause: new Error('deeper') }) }, 'This is a bug');
       },
       { terminal: true },
     );
 
     expect(lines[0]).toMatch(
-      /^12:05:31Z fatal: This is a bug: bo om\n {4}at [^\n]+\n(?: {4}at [^\n]+\n)* {4}caused by deeper\n {4}at /u,
+      /^12:05:31Z error: This is a bug: bo om\n {4}at [^\n]+\n(?: {4}at [^\n]+\n)* {4}caused by deeper\n {4}at /u,
     );
   });
 
@@ -263,5 +263,72 @@ describe('on a terminal', () => {
     );
 
     expect(lines).toEqual(['12:05:31Z [secret] url=[secret]\n']);
+  });
+});
+
+describe('a long line', () => {
+  const mostBytes = 16 * 1024;
+
+  test('is cut in the middle of its long values, and is still JSON', () => {
+    const lines = logged((log) => {
+      log.warn({ host: 7, name: `a${'\u2028'.repeat(100_000)}z` }, `begin ${'x'.repeat(100_000)} end`);
+    });
+
+    expect(Buffer.byteLength(lines[0] ?? '')).toBeLessThanOrEqual(mostBytes);
+    const entry = JSON.parse(lines[0] ?? '') as Record<string, string>;
+    expect(entry).toMatchObject({ level: 'warn', host: 7 });
+    expect(entry['name']).toMatch(/^a\u2028+ … \d+ characters left out … \u2028+z$/u);
+    expect(entry['msg']).toMatch(/^begin x+ … \d+ characters left out … x+ end$/u);
+  });
+
+  test('is cut on a terminal as well', () => {
+    const lines = logged(
+      (log) => {
+        log.info('x'.repeat(20_000));
+      },
+      { terminal: true },
+    );
+
+    expect(lines).toEqual([
+      `12:05:31Z ${'x'.repeat(2_000)} … 16000 characters left out … ${'x'.repeat(2_000)}\n`,
+    ]);
+  });
+
+  test('of many values keeps what it is about', () => {
+    const fields = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`field${at}`, at]));
+
+    const lines = logged((log) => {
+      log.info({ host: 7, ...fields }, 'x');
+    });
+
+    expect(lines).toEqual(['{"level":"info","time":"2026-11-24T12:05:31.250Z","host":7,"msg":"x"}\n']);
+  });
+
+  test('keeps no half of a secret where it is cut', () => {
+    const secret = 'hunter2-hunter3-hunter4';
+
+    const text = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(1_990)).join(secret) + secret;
+    const lines = logged(
+      (log) => {
+        log.info(text.repeat(5));
+      },
+      { secrets: [secret] },
+    );
+
+    expect(lines.join('')).not.toMatch(/hunt|nter/u);
+  });
+
+  test('of millions of characters takes no time to speak of', () => {
+    const started = performance.now();
+
+    const lines = logged(
+      (log) => {
+        log.info('\u001b]\u009b'.repeat(3_000_000));
+      },
+      { terminal: true, secrets: ['hunter2'] },
+    );
+
+    expect(Buffer.byteLength(lines[0] ?? '')).toBeLessThanOrEqual(mostBytes);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });

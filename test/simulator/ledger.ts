@@ -46,6 +46,8 @@ export interface Ledger {
   /** The most requests that were under way at once since the last `clear()`. */
   peak(service: Service): number;
   clear(): void;
+  /** Forgets every request but the first so many. */
+  forgetAfter(count: number): void;
 }
 
 /** The record of all requests. */
@@ -84,6 +86,9 @@ export function createLedger(): Ledger {
       entries.length = 0;
       last = 0;
       Object.assign(peaks, open);
+    },
+    forgetAfter(count) {
+      entries.length = count;
     },
   };
 }

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { allowedExits, type FaultName } from './exit-codes.ts';
-import { finishRuns, harmDone, strayWrites } from './recovery.ts';
+import { createEnds, finishRuns, harmDone, strayWrites, type Ends } from './recovery.ts';
 import { createRig, type Rig, type Scene } from './rig.ts';
 import { differences, stateOf, type Twins } from './state.ts';
 import type { Undisturbed } from './undisturbed.ts';
@@ -20,10 +20,11 @@ export async function sweepFaults(
   options: { atATime: number },
 ): Promise<string[]> {
   const limit = pLimit(options.atATime);
+  const ends = createEnds();
   const findings = await Promise.all(
     points.map((point) =>
       limit(async () => {
-        const wrong = await faultOnce(scene, undisturbed, point);
+        const wrong = await faultOnce(scene, undisturbed, point, ends);
         const { fault, lasts, request } = point;
         const title = `${scene.name}, ${fault} ${lasts ? 'every time' : 'once'} for ${request}`;
         return wrong.length === 0 ? [] : [`${title}:\n  ${wrong.join('\n  ')}`];
@@ -33,7 +34,7 @@ export async function sweepFaults(
   return findings.flat();
 }
 
-async function faultOnce(told: Scene, usual: Undisturbed, point: FaultPoint): Promise<string[]> {
+async function faultOnce(told: Scene, usual: Undisturbed, point: FaultPoint, ends: Ends): Promise<string[]> {
   const blurred = blurredBy(point, told);
   const scene = { ...told, twins: [...(told.twins ?? []), ...blurred] };
   const undisturbed = blur(usual, blurred);
@@ -42,7 +43,11 @@ async function faultOnce(told: Scene, usual: Undisturbed, point: FaultPoint): Pr
     const wrong = await runWithFault(rig, scene, undisturbed, point);
     const isDone = differences(undisturbed.state, stateOf(rig.simulator, scene.twins)).length === 0;
     if (isDone) wrong.push(...harmDone(rig), ...strayWrites(rig, scene, undisturbed.writes));
-    else wrong.push(...(await finishRuns(rig, scene, undisturbed)));
+    else {
+      // What may differ in the end is part of what is expected of it.
+      const from = `${blurred.map(([twin]) => String(twin)).join('\n')}\n${rig.save().print}`;
+      wrong.push(...(await ends(from, () => finishRuns(rig, scene, undisturbed))));
+    }
     return wrong;
   } finally {
     await rig.close();

@@ -8,6 +8,7 @@ import { spawnAtp, type RunningAtp } from '../simulator/run-atp.ts';
 import type { Simulator } from '../simulator/simulator.ts';
 import { createLabels } from './labels.ts';
 import { createStage, type Stage } from './stage.ts';
+import { save, type Saved } from './saved.ts';
 import type { Twins } from './state.ts';
 
 /** Hosts and machines at the start, and the command line that is run on them. */
@@ -48,6 +49,8 @@ export interface Rig {
   spawn(): RunningAtp;
   /** A run in this process, over real sockets. */
   runHere(): Promise<RunEnd>;
+  /** Everything as it is between two runs, the time included. */
+  save(): Saved;
   /** Lets sixteen minutes pass: a POST without an answer holds its machine for fifteen. */
   outwait(): void;
   close(): Promise<void>;
@@ -60,7 +63,8 @@ const nothing = (): void => undefined;
 /** Sets a scene up. */
 export async function createRig(scene: Scene, overrides: JsonObject = {}): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'atp-sweep-'));
-  const config = { ...scene.config, ...overrides, cacheDir: join(dir, 'cache') };
+  const cacheDir = join(dir, 'cache');
+  const config = { ...scene.config, ...overrides, cacheDir };
   const harness = await createHarness({ config, requestMs: 1 });
   const { simulator, clock } = harness;
   scene.build(createStage(simulator));
@@ -103,6 +107,18 @@ export async function createRig(scene: Scene, overrides: JsonObject = {}): Promi
     runHere() {
       beginRun();
       return harness.run(scene.args, { before, after });
+    },
+    save() {
+      const kept = { runs, waitedMs, now: clock.now() };
+      const { print, restore } = save(simulator, cacheDir);
+      return {
+        print,
+        restore() {
+          ({ runs, waitedMs } = kept);
+          clock.advance(kept.now - clock.now());
+          restore();
+        },
+      };
     },
     outwait() {
       waitedMs += holdMs;
