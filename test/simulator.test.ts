@@ -143,7 +143,7 @@ describe('Detect', () => {
     const simulator = await start();
     const { id } = simulator.world.addHost();
     const { detectToken } = simulator.settings;
-    for (const authorization of ['Bearer x', `Token  ${detectToken}`, 'Token wrong', '']) {
+    for (const authorization of ['Bearer x', 'Bearer detect.x', `Token  ${detectToken}`, 'Token wrong', '']) {
       const reply = await detect(simulator, `/hosts/${id}`, { headers: { authorization } });
       expect(reply).toMatchObject({ status: 401, body: { details: 'Invalid token.' } });
     }
@@ -162,6 +162,48 @@ describe('Detect', () => {
     expect(simulator.world.violations).toEqual([
       'detect was sent credentials of another service: GET /api/v2.5/hosts/1001',
     ]);
+  });
+
+  it('grants an API client a token for Basic credentials and the form alone, in version 2.5, for its life', async () => {
+    let now = noon;
+    const simulator = await start({ clock: { now: () => now } });
+    const { id } = simulator.world.addHost();
+    const { id: clientId = '', secret = '' } = simulator.settings.apiClient ?? {};
+    const basic = `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`;
+    const form = 'grant_type=client_credentials';
+    const ask = (
+      authorization: string,
+      body: string,
+      version = '2.5',
+      type = 'application/x-www-form-urlencoded',
+    ) =>
+      detect(
+        simulator,
+        '/oauth2/token',
+        { method: 'POST', body, headers: { authorization, 'content-type': type } },
+        version,
+      );
+
+    expect((await ask('Basic eDp5', form)).status).toBe(401);
+    expect((await ask(`Token ${simulator.settings.detectToken}`, form)).status).toBe(401);
+    expect((await ask('', `${form}&client_id=${clientId}&client_secret=${secret}`)).status).toBe(401);
+    expect((await ask(basic, 'grant_type=password')).status).toBe(400);
+    expect((await ask(basic, `${form}&client_id=${clientId}`)).status).toBe(400);
+    expect((await ask(basic, form, '2.5', 'application/json')).status).toBe(400);
+    expect((await ask(basic, form, '2.4')).status).toBe(404);
+    expect((await detect(simulator, '/oauth2/token')).status).toBe(405);
+
+    const granted = await ask(basic, form);
+    expect(granted).toMatchObject({ status: 200, body: { expires_in: 3600, token_type: 'Bearer' } });
+    const token = String(object(granted.body)['access_token']);
+    expect(token.length).toBeGreaterThan(2_000);
+    const withToken = { headers: { authorization: `Bearer ${token}` } };
+    expect((await detect(simulator, `/hosts/${id}`, withToken)).status).toBe(200);
+    expect((await detect(simulator, `/hosts/${id}`, withToken, '2.4')).status).toBe(401);
+    now += 3_600_000;
+    expect((await detect(simulator, `/hosts/${id}`, withToken)).status).toBe(401);
+    simulator.settings.apiClient = undefined;
+    expect((await ask(basic, form)).status).toBe(404);
   });
 
   it('shows a host in its three documents with the fields that each has', async () => {

@@ -3,7 +3,7 @@ import type { HttpClient, HttpRequest } from '../http/http.ts';
 import { answerTo, type Answer } from '../http/read-reply.ts';
 import { refusalOf } from './refusals.ts';
 import { isEnough, missingRole, refusedCall, refusedToken, type Role } from './rights.ts';
-import { rolesOf, type TokenSource } from './token.ts';
+import { rolesOf, type TokenSource } from '../http/token.ts';
 
 /** For whom Defender is asked, and how urgently. */
 export interface Caller {

@@ -16,7 +16,7 @@ import {
   type ListSize,
 } from './lists.ts';
 import { Addresses, Alert, Machine, MachineAction } from './machine.ts';
-import type { TokenSource } from './token.ts';
+import type { TokenSource } from '../http/token.ts';
 
 export type { Caller } from './api.ts';
 

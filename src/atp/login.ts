@@ -9,7 +9,7 @@ import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
 import type { Log } from '../output/log.ts';
 import { mapped, readReply } from '../http/read-reply.ts';
 import { isRefusedForTime, loginRefusal } from './login-hints.ts';
-import { claimsOf, type Login } from './token.ts';
+import { claimsOf, type Login } from '../http/token.ts';
 
 /** Which application logs in where, and what for. */
 export interface LoginSettings {

@@ -2,7 +2,7 @@ import type { HttpClient } from '../http/http.ts';
 import type { Cache } from '../local/cache.ts';
 import { createAtpClient, type AtpClient } from './client.ts';
 import { createLogin } from './login.ts';
-import { createTokenSource, type TokenSource } from './token.ts';
+import { createTokenSource, type TokenSource } from '../http/token.ts';
 
 /** The Microsoft side of a run. */
 export interface Microsoft {

@@ -1,5 +1,5 @@
 import type { AtpClient } from '../atp/client.ts';
-import type { TokenSource } from '../atp/token.ts';
+import type { TokenSource } from '../http/token.ts';
 import type { Config } from '../config/config.ts';
 import type { DetectClient } from '../detect/client.ts';
 import { AppError, type ApiError, type Service } from '../errors.ts';

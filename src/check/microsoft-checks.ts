@@ -1,5 +1,5 @@
 import { isEnough, type Role } from '../atp/rights.ts';
-import { rolesOf } from '../atp/token.ts';
+import { rolesOf } from '../http/token.ts';
 import { ApiError, AuthError } from '../errors.ts';
 import { urlKeys } from '../http/connection.ts';
 import { actingFlags, attempt, enrichingFlags, hasNoFlags, type CheckContext } from './context.ts';

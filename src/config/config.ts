@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
 import { clouds } from './clouds.ts';
-import { type Credential, readCredential, readDetectToken } from './credential.ts';
+import { type Credential, readCredential, readDetectCredential } from './credential.ts';
 import { type Document, readDocument } from './document.ts';
 import { createNamedFiles, decodeText, ownershipTrouble, readBounded, warnOfReaders } from './files.ts';
 import { createFindings, type Findings } from './findings.ts';
@@ -54,14 +54,14 @@ export async function loadConfig(options: {
 
   const files = createNamedFiles({ configFile: path, document, uid, findings, registerSecret });
   const context = { document, env, files, findings, clock, registerSecret };
-  const token = document.hasFault('detect') ? undefined : await readDetectToken(context);
+  const detectCredential = document.hasFault('detect') ? undefined : await readDetectCredential(context);
   checkTrust(document, findings);
   const detectCa = await files.read('detect.caFile', 'public', readAuthorities);
   const credential = document.hasFault('atp') ? undefined : await readCredential(context);
   const microsoftCa = await files.read('atp.caFile', 'public', readAuthorities);
   const proxyOfEnvironment = await readProxyVariable(document, env, findings);
   const { file } = document;
-  if (findings.any() || !file || token === undefined || credential === undefined) {
+  if (findings.any() || !file || detectCredential === undefined || credential === undefined) {
     throw await findings.error(path);
   }
 
@@ -79,7 +79,7 @@ export async function loadConfig(options: {
       /** Without a slash or `/api` at its end. */
       url: detect.url,
       apiVersion: detect.apiVersion,
-      token,
+      credential: detectCredential,
       /** PEM of further certificate authorities. */
       ca: detectCa,
       /** The one certificate accepted, as Node.js prints fingerprints: upper case, with colons. */

@@ -24,19 +24,51 @@ export type Credential =
       tokenFile: string;
     };
 
+/** How the program proves to Detect who asks. */
+export type DetectCredential =
+  | { kind: 'token'; token: string }
+  /** An API client. */
+  | { kind: 'client'; id: string; secret: string };
+
 /** One way to prove who one is: the keys that give it, and how it is read; undefined after a problem. */
 interface Way<Value> {
   keys: readonly string[];
   read: (context: SecretContext) => Promise<Value | undefined>;
 }
 
-/** Reads the token for Detect; undefined after a problem. */
-export async function readDetectToken(context: SecretContext): Promise<string | undefined> {
-  return readSecret(
+/** Reads the one credential for Detect; undefined after a problem. */
+export async function readDetectCredential(context: SecretContext): Promise<DetectCredential | undefined> {
+  const { detectToken, clientSecret } = secrets;
+  return readOnlyWay('detect', context, [
+    { keys: [detectToken.key, fileKeyOf(detectToken)], read: readDetectToken },
+    { keys: [clientId, clientSecret.key, fileKeyOf(clientSecret)], read: readApiClient },
+  ]);
+}
+
+const clientId = 'detect.clientId';
+
+async function readDetectToken(context: SecretContext): Promise<DetectCredential | undefined> {
+  const token = await readSecret(
     secrets.detectToken,
     context,
-    'is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token)',
+    'is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token), or ' +
+      'detect.clientId with detect.clientSecret (in Detect: Manage, API Clients)',
   );
+  return token === undefined ? undefined : { kind: 'token', token };
+}
+
+async function readApiClient(context: SecretContext): Promise<DetectCredential | undefined> {
+  const { document, findings } = context;
+  const { clientSecret } = secrets;
+  const id = document.valueOf(clientId);
+  if (!document.has(clientId))
+    findings.problem(clientId, `is required for the credential with ${clientSecret.key}`);
+  const version = document.valueOf('detect.apiVersion');
+  if (version !== undefined && version !== '2.5')
+    findings.problem('detect.apiVersion', 'must be "2.5" for the credential with detect.clientId');
+  const wanted = `is required for the credential with ${clientId}: give it, ${fileKeyOf(clientSecret)} or $${clientSecret.variable}`;
+  const secret = await readSecret(clientSecret, context, wanted);
+  return typeof id === 'string' && secret !== undefined ? { kind: 'client', id, secret } : undefined;
 }
 
 /** Reads the one credential of `atp`; undefined after a problem. */

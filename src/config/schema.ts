@@ -31,6 +31,11 @@ export const ConfigFile = section({
     url: parsed(detectUrl, 'the base URL of Detect, such as https://detect.example.com'),
     token: z.optional(text()),
     tokenFile: path(),
+    clientId: z.optional(
+      textLike(/^[^:\s\p{Cc}]{1,256}$/u, 'the id of an API client, without colons and blanks'),
+    ),
+    clientSecret: z.optional(text()),
+    clientSecretFile: path(),
     apiVersion: oneOf(['2.2', '2.3', '2.4', '2.5'], '2.5', ', in quotes'),
     caFile: path(),
     fingerprint256: z.optional(parsed(fingerprint)),

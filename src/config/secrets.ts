@@ -21,6 +21,7 @@ interface Secret {
 /** Every secret of the configuration. */
 export const secrets = {
   detectToken: { key: 'detect.token', variable: 'ATP_DETECT_TOKEN', form: 'token' },
+  clientSecret: { key: 'detect.clientSecret', variable: 'ATP_DETECT_CLIENT_SECRET', form: 'secret' },
   appSecret: { key: 'atp.appSecret', variable: 'ATP_APP_SECRET', form: 'secret' },
   passphrase: { key: 'atp.privateKeyPassphrase', form: 'passphrase' },
 } as const satisfies Record<string, Secret>;

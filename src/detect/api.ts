@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { ApiError, AuthError, MissingRightError } from '../errors.ts';
-import type { HttpClient, HttpRequest } from '../http/http.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/http.ts';
+import type { DetectAccess } from './access.ts';
 import { answerTo, type Answer } from '../http/read-reply.ts';
 
 /** One call, its path below `/api/v2.x`. */
@@ -24,11 +25,32 @@ export interface DetectApi {
 
 const maxConcurrent = 10;
 
-/** Makes the access to one Detect: base path, token, and what a refusal means. */
-export function createDetectApi(options: { http: HttpClient; apiVersion: string; token: string }): DetectApi {
-  const { http, apiVersion, token } = options;
+/** Makes the calls to one Detect: base path, authorization, and what a refusal means. */
+export function createDetectApi(options: {
+  http: HttpClient;
+  apiVersion: string;
+  access: DetectAccess;
+}): DetectApi {
+  const { http, apiVersion, access } = options;
   const connections = pLimit(maxConcurrent);
-  const authorization = () => Promise.resolve(`Token ${token}`);
+
+  /** One attempt; where Detect refused the authorization, with what it refused. */
+  async function attempt<Value>(
+    request: Omit<HttpRequest, 'authorization'>,
+    read: (reply: HttpResponse) => Value,
+  ): Promise<{ value: Value } | { refused: ApiError; used: string }> {
+    let used = '';
+    async function authorization(): Promise<string> {
+      used = await access.header();
+      return used;
+    }
+    try {
+      return { value: await http.read({ ...request, authorization }, read) };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return { refused: error, used };
+      throw error;
+    }
+  }
 
   function send<Value>(
     call: DetectCall | (() => DetectCall),
@@ -38,10 +60,15 @@ export function createDetectApi(options: { http: HttpClient; apiVersion: string;
       const { right, ...request } = typeof call === 'function' ? call() : call;
       const path = `/api/v${apiVersion}${request.path}`;
       const named = { service: 'detect', method: request.method, path } as const;
+      const again = () => attempt({ ...request, path }, (reply) => read(answerTo(named, reply)));
       try {
-        return await http.read({ ...request, path, authorization }, (reply) => read(answerTo(named, reply)));
+        let answer = await again();
+        // A refused call was not carried out.
+        if ('refused' in answer && (await access.refused(answer.used))) answer = await again();
+        if ('value' in answer) return answer.value;
+        throw answer.refused;
       } catch (error) {
-        throw refusal(error, right) ?? error;
+        throw refusal(error, right, access.words) ?? error;
       }
     });
   }
@@ -64,19 +91,15 @@ export function isGone(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }
 
-function refusal(error: unknown, right: string): AuthError | undefined {
+function refusal(error: unknown, right: string, words: DetectAccess['words']): AuthError | undefined {
   if (!(error instanceof ApiError)) return undefined;
-  const words = error.serviceMessage === undefined ? '' : `: ${error.serviceMessage}`;
-  if (error.status === 401) {
-    return new AuthError(
-      `Detect refused the API token (401)${words}`,
-      'Copy the token anew from My Profile → API token in Detect to detect.token, detect.tokenFile or $ATP_DETECT_TOKEN.',
-    );
-  }
+  const said = error.serviceMessage === undefined ? '' : `: ${error.serviceMessage}`;
+  if (error.status === 401)
+    return new AuthError(`Detect refused ${words.name} (401)${said}`, words.afterRefusal);
   if (error.status === 403) {
     return new MissingRightError(
-      `Detect does not let the owner of the API token ${right} (403)${words}`,
-      `Give the user whose token it is a role with the permission to ${right}.`,
+      `Detect does not let ${words.owner} ${right} (403)${said}`,
+      `${words.giveRight} with the permission to ${right}.`,
     );
   }
   return undefined;

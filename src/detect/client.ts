@@ -1,4 +1,5 @@
 import type { HttpClient } from '../http/http.ts';
+import type { DetectAccess } from './access.ts';
 import { createDetectApi, orGone } from './api.ts';
 import { Host } from './host.ts';
 import { createNoteCalls, type NoteCalls } from './notes.ts';
@@ -23,7 +24,7 @@ export function createDetectClient(options: {
   http: HttpClient;
   /** `2.2` to `2.5`. */
   apiVersion: string;
-  token: string;
+  access: DetectAccess;
 }): DetectClient {
   const api = createDetectApi(options);
   return {

@@ -3,11 +3,14 @@ import type { Microsoft } from '../atp/microsoft.ts';
 import type { Cache } from '../local/cache.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
+import { clientAccess, tokenAccess, type DetectAccess } from '../detect/access.ts';
 import { createDetectClient, type DetectClient } from '../detect/client.ts';
+import { createDetectLogin } from '../detect/login.ts';
 import { ApiError, type Service } from '../errors.ts';
 import type { Breaker } from '../http/breaker.ts';
 import { createHttp, withRequest, type HttpClient } from '../http/http.ts';
 import { createLimiter, type Limiter } from '../http/limiter.ts';
+import { createTokenSource } from '../http/token.ts';
 import type { Log } from '../output/log.ts';
 import type { Secrets } from '../output/secrets.ts';
 
@@ -77,6 +80,26 @@ export function createClients(
     );
   }
 
+  const detectTls = {
+    tls: {
+      insecure: detect.insecure,
+      ...(detect.ca === undefined ? {} : { ca: detect.ca }),
+      ...(detect.fingerprint256 === undefined ? {} : { fingerprint256: detect.fingerprint256 }),
+    },
+  };
+
+  function detectAccess(): DetectAccess {
+    const { credential, url } = detect;
+    if (credential.kind === 'token') return tokenAccess(credential.token);
+    const login = createDetectLogin({
+      http: http('detect', url, detectTls),
+      url,
+      client: credential,
+      registerSecret: secrets.register,
+    });
+    return clientAccess(createTokenSource({ login, cache, clock, registerSecret: secrets.register }));
+  }
+
   const microsoftTls = atp.ca === undefined ? {} : { tls: { ca: atp.ca } };
   let made: Promise<Microsoft> | undefined;
 
@@ -103,15 +126,9 @@ export function createClients(
     microsoft,
     atp: createAtpWhenNeeded(async () => (await microsoft()).atp),
     detect: createDetectClient({
-      http: http('detect', detect.url, {
-        tls: {
-          insecure: detect.insecure,
-          ...(detect.ca === undefined ? {} : { ca: detect.ca }),
-          ...(detect.fingerprint256 === undefined ? {} : { fingerprint256: detect.fingerprint256 }),
-        },
-      }),
+      http: http('detect', detect.url, detectTls),
       apiVersion: detect.apiVersion,
-      token: detect.token,
+      access: detectAccess(),
     }),
   };
 }

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { rolesOf } from '../../src/atp/token.ts';
+import { rolesOf } from '../../src/http/token.ts';
 import type { Credential } from '../../src/config/credential.ts';
 import { AuthError, ConfigError } from '../../src/errors.ts';
 import { createHastyClock, noon } from '../http/clocks.ts';

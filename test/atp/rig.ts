@@ -1,5 +1,5 @@
 import { createAtpClient, type AtpClient } from '../../src/atp/client.ts';
-import type { TokenSource } from '../../src/atp/token.ts';
+import type { TokenSource } from '../../src/http/token.ts';
 import { createRig } from '../http/rig.ts';
 import { startServer, type Answer, type Received } from '../http/server.ts';
 

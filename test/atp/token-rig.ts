@@ -1,5 +1,5 @@
 import { createLogin, type LoginSettings } from '../../src/atp/login.ts';
-import { createTokenSource, type TokenSource } from '../../src/atp/token.ts';
+import { createTokenSource, type TokenSource } from '../../src/http/token.ts';
 import { createCache } from '../../src/local/cache.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Credential } from '../../src/config/credential.ts';

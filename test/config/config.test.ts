@@ -38,7 +38,7 @@ describe('a configuration with the required keys', () => {
       detect: {
         url: 'https://detect.example.com',
         apiVersion: '2.5',
-        token,
+        credential: { kind: 'token', token },
         ca: undefined,
         fingerprint256: undefined,
         insecure: false,
@@ -109,7 +109,7 @@ describe('a configuration with the required keys', () => {
     const world = await makeConfigDir();
     await world.put('config.json', `\ufeff${JSON.stringify(minimal)}`);
 
-    expect((await world.load()).detect.token).toBe(token);
+    expect((await world.load()).detect.credential).toEqual({ kind: 'token', token });
   });
 });
 

@@ -303,7 +303,7 @@ test('an empty object lacks what is required, and nothing else', async () => {
   expect(message).toBe(
     expected(
       'detect.url: is required: the base URL of Detect, such as https://detect.example.com',
-      'detect.token: is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token)',
+      'detect.token: is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token), or detect.clientId with detect.clientSecret (in Detect: Manage, API Clients)',
       'atp.tenantId: is required: the tenant, as a GUID or a domain name',
       'atp.appId: is required: the application (client) id, a GUID',
       'atp.appSecret: a credential is required: atp.appSecret, atp.appSecretFile, $ATP_APP_SECRET, atp.certificateFile with atp.privateKeyFile, or atp.federatedTokenFile',

@@ -18,7 +18,7 @@ describe('the token of Detect', () => {
     await world.put('config.json', { detect: { ...bareDetect, ...keys }, atp });
     await world.put('token', `${token}\r\n`);
 
-    expect((await world.load({ env })).detect.token).toBe(token);
+    expect((await world.load({ env })).detect.credential).toEqual({ kind: 'token', token });
 
     expect([...world.registered].map((secret) => secret.trim())).toContain(token);
   });
@@ -28,7 +28,10 @@ describe('the token of Detect', () => {
     await world.put('etc/config.json', { detect: { ...bareDetect, tokenFile: '../secrets/token' }, atp });
     await world.put('secrets/token', token);
 
-    expect((await world.load({ file: 'etc/config.json' })).detect.token).toBe(token);
+    expect((await world.load({ file: 'etc/config.json' })).detect.credential).toEqual({
+      kind: 'token',
+      token,
+    });
   });
 
   test.each([
@@ -57,7 +60,7 @@ describe('the token of Detect', () => {
     [
       {},
       { ATP_DETECT_TOKEN: '' },
-      'detect.token: is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token)',
+      'detect.token: is required: give detect.token, detect.tokenFile or $ATP_DETECT_TOKEN (in Detect: My Profile, API token), or detect.clientId with detect.clientSecret (in Detect: Manage, API Clients)',
     ],
   ])('is refused from %j and %j', async (keys, env, problem) => {
     const world = await makeConfigDir();
@@ -94,6 +97,68 @@ describe('the token of Detect', () => {
         `detect.tokenFile: the file named there cannot be read: it is a directory (relative paths start at ${world.dir})`,
       ),
     );
+  });
+});
+
+describe('an API client of Detect', () => {
+  const client = { clientId: 'client-7', clientSecret: 'c1ient~secret' };
+
+  test.each([
+    ['two keys', client, {}],
+    ['a file', { clientId: 'client-7', clientSecretFile: 'secret' }, {}],
+    ['the environment', { clientId: 'client-7' }, { ATP_DETECT_CLIENT_SECRET: 'c1ient~secret' }],
+    [
+      'its keys rather than the environment',
+      client,
+      { ATP_DETECT_CLIENT_SECRET: 'x', ATP_DETECT_TOKEN: 'another' },
+    ],
+  ])('comes from %s', async (_what, keys, env) => {
+    const world = await makeConfigDir();
+    await world.put('config.json', { detect: { ...bareDetect, ...keys }, atp });
+    await world.put('secret', 'c1ient~secret\n');
+
+    expect((await world.load({ env })).detect.credential).toEqual({
+      kind: 'client',
+      id: 'client-7',
+      secret: 'c1ient~secret',
+    });
+    expect([...world.registered].map((secret) => secret.trim())).toContain('c1ient~secret');
+  });
+
+  test.each([
+    [{ ...client, token }, 'detect: has more than one credential (detect.token, detect.clientId); keep one'],
+    [
+      { clientId: 'client-7' },
+      'detect.clientSecret: is required for the credential with detect.clientId: give it, detect.clientSecretFile or $ATP_DETECT_CLIENT_SECRET',
+    ],
+    [{ clientSecret: 'x' }, 'detect.clientId: is required for the credential with detect.clientSecret'],
+    [
+      { ...client, clientSecretFile: 'secret' },
+      'detect.clientSecret: give either this or detect.clientSecretFile, not both',
+    ],
+    [
+      { ...client, apiVersion: '2.4' },
+      'detect.apiVersion: must be "2.5" for the credential with detect.clientId',
+    ],
+    [
+      { clientId: 'client-7', clientSecretFile: 'empty' },
+      'detect.clientSecretFile: the file named there is empty',
+    ],
+    [
+      { ...client, clientId: 'a:b' },
+      'detect.clientId: expected the id of an API client, without colons and blanks',
+    ],
+    [
+      { ...client, clientSecret: '<your client secret>' },
+      'detect.clientSecret: still holds the placeholder of config.example.json',
+    ],
+  ])('is refused from %j', async (keys, problem) => {
+    const world = await makeConfigDir();
+    await world.put('config.json', { detect: { ...bareDetect, ...keys }, atp });
+    await world.put('secret', 'x');
+    await world.put('empty', '\n');
+
+    expect(await world.failure()).toBe(notValid(world, problem));
   });
 });
 

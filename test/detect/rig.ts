@@ -1,3 +1,4 @@
+import { tokenAccess } from '../../src/detect/access.ts';
 import { createDetectClient, type DetectClient } from '../../src/detect/client.ts';
 import { createRig } from '../http/rig.ts';
 import { startServer, type Answer, type Received, type TestServer } from '../http/server.ts';
@@ -11,7 +12,7 @@ export async function startDetect(
   const server = await startServer(answers);
   const { http } = createRig({ service: 'detect', baseUrl: server.url });
   return {
-    detect: createDetectClient({ http, apiVersion: '2.5', token }),
+    detect: createDetectClient({ http, apiVersion: '2.5', access: tokenAccess(token) }),
     server,
     received: server.received,
   };

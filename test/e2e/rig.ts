@@ -145,11 +145,17 @@ export function afterCalls(simulator: Simulator, react: (entry: Entry) => void):
   };
 }
 
-/** Fails when a run printed the API token, the client secret, or an access token. */
-export function expectNoSecrets({ settings }: Simulator, { stdout, stderr }: RunResult): void {
+/** Fails when a run printed a secret: a token, the client secrets, what they are sent as, or an access token. */
+export function expectNoSecrets(
+  { settings }: Simulator,
+  { stdout, stderr }: Pick<RunResult, 'stdout' | 'stderr'>,
+): void {
   const printed = stdout + stderr;
-  for (const secret of [settings.detectToken, settings.appSecret]) expect(printed).not.toContain(secret);
-  expect(printed).not.toMatch(/eyJ[\w-]{20}/);
+  const { detectToken, appSecret, apiClient } = settings;
+  const basic = apiClient && Buffer.from(`${apiClient.id}:${apiClient.secret}`).toString('base64');
+  for (const secret of [detectToken, appSecret, apiClient?.secret ?? [], basic ?? []].flat())
+    expect(printed).not.toContain(secret);
+  expect(printed).not.toMatch(/eyJ[\w-]{20}|detect\.[\w-]{40}/);
 }
 
 /** The entries of the log that a run without a terminal wrote: one JSON object a line. */

@@ -15,6 +15,7 @@ import {
   noteDocument,
   searchDocument,
 } from './detect-documents.ts';
+import type { DetectLogin } from './detect-login.ts';
 import { escapeHtml, isIds, isTexts, numberOf, only } from './detect-values.ts';
 import { cutTag, type SimHost, type SimNote } from './hosts.ts';
 import { isObject, parseJson, type JsonObject } from './json.ts';
@@ -24,7 +25,11 @@ import type { Settings } from './settings.ts';
 import type { World } from './world.ts';
 
 /** Detect's API, versions 2.2 to 2.5: search, hosts, tags, notes and groups. */
-export function createDetect(world: World, settings: Settings): (method: string, path: string) => Match {
+export function createDetect(
+  world: World,
+  settings: Settings,
+  login: DetectLogin,
+): (method: string, path: string) => Match {
   function text(note: string): string {
     return settings.htmlEscapeNotes ? escapeHtml(note) : note;
   }
@@ -34,7 +39,7 @@ export function createDetect(world: World, settings: Settings): (method: string,
     return (request) => {
       if (!settings.apiVersions.includes(versionOf(request))) return notFoundPage;
       if (request.target.length > 8000) return page(414, 'Request-URI Too Large');
-      if (request.headers['authorization'] !== `Token ${settings.detectToken}`) {
+      if (!login.admits(versionOf(request), request.headers['authorization'])) {
         return { status: 401, body: { details: 'Invalid token.' } };
       }
       const writes = request.entry.method !== 'GET';
@@ -185,6 +190,7 @@ export function createDetect(world: World, settings: Settings): (method: string,
 
   const paging = ['page', 'page_size'];
   const routes: Route[] = [
+    route('POST', '/oauth2/token', 'detect-token', (request) => login.token(versionOf(request), request)),
     route(
       'GET',
       '/search/hosts',

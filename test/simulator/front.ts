@@ -69,8 +69,12 @@ export async function startFront(options: {
   };
 }
 
-/** How each service's Authorization header begins; the login service gets none. */
-const scheme = { detect: 'Token ', login: 'none', atp: 'Bearer ' } as const;
+/** What each service's Authorization header looks like, Detect's own access tokens included; the login service gets none. */
+const credentials = {
+  detect: /^(?:Token |Basic |Bearer detect\.)/,
+  login: /^$/,
+  atp: /^Bearer (?!detect\.)/,
+} as const;
 
 async function answerOne(
   options: Parameters<typeof startFront>[0],
@@ -96,7 +100,7 @@ async function answerOne(
   });
   response.once('close', done);
   const { authorization } = entry;
-  if (authorization && !authorization.startsWith(scheme[options.service])) {
+  if (authorization && !credentials[options.service].test(authorization)) {
     options.onHarm(`${options.service} was sent credentials of another service: ${entry.method} ${path}`);
   }
   await options.hooks.before?.(entry);

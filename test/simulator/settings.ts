@@ -45,6 +45,8 @@ export interface Settings {
   /** Application roles put into tokens issued from now on; none: the claim is absent. */
   roles: string[];
   detectToken: string;
+  /** An API client of Detect, with the life of its tokens; undefined: a brain before 9.1, which knows none. */
+  apiClient: { id: string; secret: string; tokenSeconds: number } | undefined;
   /** What the token's user may do in Detect. */
   detectRights: 'full' | 'read-only' | 'none';
   /** False: the brain has no bulk tagging calls (405). */
@@ -89,6 +91,7 @@ const defaults: Settings = {
   audience: 'https://api.securitycenter.microsoft.com',
   roles: ['Machine.Read.All', 'Alert.Read.All', 'Machine.Isolate'],
   detectToken: '5f0c1d2e3a4b59687766554433221100ffeeddcc',
+  apiClient: { id: '7f1d0a5e9b2c4d68', secret: 'sim-client-secret~0123456789+/=%41', tokenSeconds: 3600 },
   detectRights: 'full',
   bulkTagging: true,
   shortSearches: 0,

@@ -1,5 +1,6 @@
 import { createDefender } from './defender.ts';
 import { createDetect } from './detect.ts';
+import { createDetectLogin } from './detect-login.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { startFront, type Hooks } from './front.ts';
 import { isObject, type JsonObject } from './json.ts';
@@ -29,6 +30,10 @@ export interface Simulator {
   readonly settings: Settings;
   /** A whole, valid configuration of atp for this simulator; objects in `overrides` are merged, undefined removes. */
   config(overrides?: JsonObject): JsonObject;
+  /** Likewise with Detect's API client in place of the token. */
+  clientConfig(overrides?: JsonObject): JsonObject;
+  /** Detect refuses, from now on, every access token that it granted so far. */
+  revokeDetectTokens(): void;
   /** Defender refuses, from now on, every token issued so far. */
   revokeTokens(): void;
   close(): Promise<void>;
@@ -58,9 +63,26 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     });
   }
 
-  const detect = await start('detect', createDetect(world, settings));
+  const detectLogin = createDetectLogin(settings, clock);
+  const detect = await start('detect', createDetect(world, settings, detectLogin));
   const login = await start('login', createLogin(settings, clock, provider));
   const atp = await start('atp', createDefender(world, settings, clock, provider));
+
+  function config(overrides: JsonObject = {}): JsonObject {
+    const whole = {
+      detect: { url: detect.url, token: settings.detectToken },
+      atp: {
+        tenantId: settings.tenantId,
+        appId: settings.appId,
+        appSecret: settings.appSecret,
+        apiUrl: atp.url,
+        loginUrl: login.url,
+        audience: settings.audience,
+      },
+      isolation: { type: 'Full', maxPerRun: 50, match: 'no-conflict', never: {} },
+    };
+    return merge(whole, overrides);
+  }
 
   return {
     detectUrl: detect.url,
@@ -71,22 +93,14 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     faults,
     hooks,
     settings,
-    config(overrides = {}) {
-      const whole = {
-        detect: { url: detect.url, token: settings.detectToken },
-        atp: {
-          tenantId: settings.tenantId,
-          appId: settings.appId,
-          appSecret: settings.appSecret,
-          apiUrl: atp.url,
-          loginUrl: login.url,
-          audience: settings.audience,
-        },
-        isolation: { type: 'Full', maxPerRun: 50, match: 'no-conflict', never: {} },
-      };
-      return merge(whole, overrides);
+    config,
+    clientConfig(overrides = {}) {
+      const { apiClient } = settings;
+      const detectKeys = { token: undefined, clientId: apiClient?.id, clientSecret: apiClient?.secret };
+      return merge(config({ detect: detectKeys }), overrides);
     },
     revokeTokens: provider.revokeTokens,
+    revokeDetectTokens: detectLogin.revoke,
     async close() {
       await Promise.all([detect.close(), login.close(), atp.close(), provider.close()]);
     },

@@ -3,13 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { rolesOf } from '../../src/atp/token.ts';
+import { rolesOf } from '../../src/http/token.ts';
 import { ApiError, AuthError, ConfigError } from '../../src/errors.ts';
-import { createHastyClock, noon } from '../http/clocks.ts';
-import { apiErrorOf, errorOf } from '../http/rig.ts';
-import { json, startServer, text, type Answer, type TestServer } from '../http/server.ts';
+import { createHastyClock, noon } from './clocks.ts';
+import { apiErrorOf, errorOf } from './rig.ts';
+import { json, startServer, text, type Answer, type TestServer } from './server.ts';
 import { makeTempDir } from '../temp-dir.ts';
-import { createTokenRig, secret, settingsFor } from './token-rig.ts';
+import { createTokenRig, secret, settingsFor } from '../atp/token-rig.ts';
 
 /** Issues `token-1`, `token-2`, … */
 function counting(more: object = { expires_in: 3599 }): Answer {

@@ -19,8 +19,8 @@ export interface TokenSource {
 
 /** A login, and what its tokens are kept by. */
 export interface Login {
-  /** Asks for a token. */
-  login: () => Promise<{ token: string; lifetimeMs: number }>;
+  /** Asks for a token. Of a lifetime that is not told, the token is used in this run and not kept. */
+  login: () => Promise<{ token: string; lifetimeMs: number | undefined }>;
   /** What a token is for: the service, who asks, and the resource. */
   key: readonly string[];
   /**
@@ -28,7 +28,12 @@ export interface Login {
    * where that cannot be told: no token of an earlier run is used then.
    */
   credential: () => Promise<string | undefined>;
+  /** As long before its end a token is renewed, milliseconds. @default as msal-node does it, 300,000 */
+  renewalMs?: number;
 }
+
+/** Entra ID issues tokens for about an hour, and for a day at most where it can revoke them. */
+const longestLifeMs = 2 * 86_400_000;
 
 /** A token and the time it was issued and will expire at, milliseconds UTC by this machine's clock. */
 interface KeptToken {
@@ -36,9 +41,6 @@ interface KeptToken {
   issuedAt: number;
   expiresAt: number;
 }
-
-/** As long before its end a token is renewed as msal-node does it. */
-const renewalMs = 300_000;
 
 /** Makes the source of the tokens of one login; nothing is read or sent until a token is asked for. */
 export function createTokenSource(options: {
@@ -49,7 +51,7 @@ export function createTokenSource(options: {
   registerSecret: (secret: string) => void;
 }): TokenSource {
   const { clock, registerSecret } = options;
-  const { login, credential } = options.login;
+  const { login, credential, renewalMs = 300_000 } = options.login;
   const cache = createTokenCache(options.cache, options.login.key);
   let current: KeptToken | undefined;
   let pending: Promise<KeptToken> | undefined;
@@ -58,7 +60,7 @@ export function createTokenSource(options: {
   let cached: string | undefined;
 
   function isGood({ issuedAt, expiresAt }: KeptToken): boolean {
-    // One that lives for less than ten minutes is used for half its life.
+    // One with a short life is used for half of it.
     const margin = Math.min(renewalMs, (expiresAt - issuedAt) / 2);
     return clock.now() < expiresAt - margin;
   }
@@ -77,10 +79,12 @@ export function createTokenSource(options: {
       const asked = await credential();
       const { token, lifetimeMs } = await login();
       const now = clock.now();
-      const issued = { token, issuedAt: now, expiresAt: now + lifetimeMs };
+      const expiresAt = now + Math.min(lifetimeMs ?? longestLifeMs, longestLifeMs);
+      const issued = { token, issuedAt: now, expiresAt };
       registerSecret(token);
       // A file may have been exchanged meanwhile, and the token be another's.
-      if (asked !== undefined && asked === (await credential())) await cache.write(asked, issued);
+      const isSame = asked !== undefined && asked === (await credential());
+      if (isSame && lifetimeMs !== undefined) await cache.write(asked, issued);
       return issued;
     } catch (error) {
       if (error instanceof AuthError || error instanceof ConfigError) refusal = error;
@@ -112,9 +116,6 @@ export function createTokenSource(options: {
     cameFromCache: (token) => token === cached,
   };
 }
-
-/** Entra ID issues tokens for about an hour, and for a day at most where it can revoke them. */
-const longestLifeMs = 2 * 86_400_000;
 
 const Entry = z.object({
   salt: z.string().check(z.minLength(16)),
