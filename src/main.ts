@@ -52,7 +52,7 @@ interface Session {
 }
 
 /** The same, when the configuration is known. */
-interface Ready extends Session, Omit<Job, 'log'> {}
+interface Ready extends Session, Job {}
 
 /** Runs the command with parsed options, and returns its exit code. */
 export async function main(options: Options, io: Io): Promise<ExitCode> {

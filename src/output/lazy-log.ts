@@ -2,7 +2,9 @@ import type { Log } from './log.ts';
 
 /** A log whose writer is loaded by its first line: a run that says nothing does without the time this takes. */
 export interface LazyLog extends Log {
-  /** Resolves when every line is written; thereafter each is written at once. */
+  /** Loads the writer before there is a line: resolves when each line is written at once, even if the process is killed then. */
+  open(): Promise<void>;
+  /** Resolves when every line is written. */
   flush(): Promise<void>;
 }
 
@@ -15,9 +17,14 @@ export function createLazyLog(lowest: Level, load: () => Promise<Log>): LazyLog 
   let loading: Promise<void> | undefined;
   const early: ((log: Log) => void)[] = [];
 
-  async function open(): Promise<void> {
+  async function start(): Promise<void> {
     log = await load();
     for (const write of early.splice(0)) write(log);
+  }
+
+  async function open(): Promise<void> {
+    loading ??= start();
+    await loading;
   }
 
   function writerOf(level: Level): Log[Level] {
@@ -30,7 +37,7 @@ export function createLazyLog(lowest: Level, load: () => Promise<Log>): LazyLog 
       early.push((opened) => {
         opened[level](...entry);
       });
-      loading ??= open();
+      loading ??= start();
     };
   }
 
@@ -39,6 +46,7 @@ export function createLazyLog(lowest: Level, load: () => Promise<Log>): LazyLog 
     info: writerOf('info'),
     warn: writerOf('warn'),
     error: writerOf('error'),
+    open,
     async flush() {
       await loading;
     },

@@ -129,10 +129,19 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A host's line begins with the host: `WS-BOB (1005) isolated: …`. */
+function withSubject(msg: unknown, fields: Record<string, unknown>) {
+  const { host, name, result, ...others } = fields;
+  if (typeof msg !== 'string' || typeof host !== 'number') return { msg, fields };
+  const subject = typeof name === 'string' ? `${name} (${host})` : `host ${host}`;
+  return { msg: `${subject}${typeof result === 'string' ? ` ${result}` : ''}: ${msg}`, fields: others };
+}
+
 function humanText(line: string, colour: boolean): string {
   const entry: unknown = JSON.parse(line);
   if (!isObject(entry)) return '';
-  const { time, level, err, error, msg, hint, ...fields } = entry;
+  const { time, level, err, error, msg: said, hint, ...rest } = entry;
+  const { msg, fields } = withSubject(said, rest);
 
   const problem = err ?? error;
   const { title, details } = isObject(problem) ? errorText(problem) : { title: problem, details: [] };

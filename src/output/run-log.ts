@@ -1,9 +1,24 @@
 import { AppError, ExitCode, OverdueError } from '../errors.ts';
-import { didSomething, summaryLine } from '../pipeline/report.ts';
+import { didSomething, summaryLine, type HostOutcome } from '../pipeline/report.ts';
 import type { RunResult } from '../run.ts';
 import type { Log } from './log.ts';
 
-/** Logs what a run came to: its warnings, hosts, hints and failure, and the summary. An idle run is told at debug level only. */
+/** Logs what became of one host; where nothing did, at debug level. */
+export function logHost({ report }: HostOutcome, log: Log): void {
+  const { result, detail, id, name, machine, action } = report;
+  const fields = {
+    host: id,
+    name,
+    result,
+    machine: machine?.computerDnsName ?? undefined,
+    action: action?.id ?? undefined,
+  };
+  if (result === 'unchanged') log.debug(fields, detail);
+  else if (['conflict', 'failed', 'deferred', 'refused'].includes(result)) log.warn(fields, detail);
+  else log.info(fields, detail);
+}
+
+/** Logs what a run came to beside its hosts: warnings, hints, failure, and the summary. An idle run is told at debug level only. */
 export function logRun(
   { report, fatal }: RunResult,
   about: {
@@ -21,18 +36,6 @@ export function logRun(
   for (const warning of new Set(warnings)) {
     if (isBusy) log.warn(warning);
     else log.debug(warning);
-  }
-  for (const { result, detail, id, name, machine, action } of report.hosts) {
-    const fields = {
-      host: id,
-      name,
-      result,
-      machine: machine?.computerDnsName ?? undefined,
-      action: action?.id ?? undefined,
-    };
-    if (result === 'unchanged') log.debug(fields, detail);
-    else if (['conflict', 'failed', 'deferred', 'refused'].includes(result)) log.warn(fields, detail);
-    else log.info(fields, detail);
   }
   const said = fatal instanceof AppError ? fatal.hint : undefined;
   for (const hint of hints) if (hint !== said) log.warn(hint);

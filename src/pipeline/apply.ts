@@ -6,7 +6,7 @@ import { judgeAgain, withConflicts, type Rules, type Target } from '../decide/pl
 import { act } from './act.ts';
 import type { RunContext } from './context.ts';
 import { isWanted } from './look.ts';
-import { endOf, outcomeOf } from './outcome.ts';
+import { endOf, hostDone, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import { newsAgain } from './resolve.ts';
 import { asksOf } from './select.ts';
@@ -55,7 +55,7 @@ async function applyTarget(
     const acted = one.ended ? undefined : await act(one, rules, run);
     if (acted) shared = acted.one;
     const outcome = acted ? tell(acted, run) : Promise.resolve(outcomeOf(one, eventsOf(one)));
-    told.push(outcome.finally(run.progress.done));
+    told.push(outcome.then((done) => hostDone(done, run)));
   }
   return told;
 }

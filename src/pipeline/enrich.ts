@@ -7,7 +7,7 @@ import { act } from './act.ts';
 import type { RunContext } from './context.ts';
 import { readInventory, type Inventory } from './inventory.ts';
 import { lookForEnrichment, needsMachine } from './look.ts';
-import { outcomeOf } from './outcome.ts';
+import { hostDone, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import type { Resolvers } from './resolvers.ts';
 import { tell } from './tell.ts';
@@ -36,7 +36,7 @@ export async function enrichAndFollow(
       // Of hosts that were not asked about when it was read, the inventory knows nothing.
       const shared = wanting.has(one) ? inventory : undefined;
       const limit = wanting.has(one) && !isAnswered ? asking : others;
-      return limit(() => handle(one, shared, resolvers, rules, run)).finally(run.progress.done);
+      return limit(async () => hostDone(await handle(one, shared, resolvers, rules, run), run));
     }),
   );
 }

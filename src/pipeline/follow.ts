@@ -6,7 +6,7 @@ import { isHeld, isUnfinished, readTags } from '../decide/tags.ts';
 import { act } from './act.ts';
 import type { RunContext } from './context.ts';
 import { enrichAndFollow } from './enrich.ts';
-import { endOf, outcomeOf } from './outcome.ts';
+import { endOf, hostDone, outcomeOf } from './outcome.ts';
 import type { HostOutcome } from './report.ts';
 import { createResolvers } from './resolvers.ts';
 import { asksOf } from './select.ts';
@@ -36,7 +36,10 @@ export async function putSiblingsRight(
   return await Promise.all(
     siblings.map(async (one) => {
       const fresh = await readAfresh(one, run);
-      return fresh.ended ? outcomeOf(fresh, [fresh.ended]) : await tell(await act(fresh, rules, run), run);
+      const outcome = fresh.ended
+        ? outcomeOf(fresh, [fresh.ended])
+        : await tell(await act(fresh, rules, run), run);
+      return hostDone(outcome, run);
     }),
   );
 }

@@ -7,6 +7,7 @@ import {
   type ReportedAction,
 } from '../decide/consequences.ts';
 import { ApiError, AppError, AuthError, ConfigError, ExitCode, PostponedError } from '../errors.ts';
+import { logHost } from '../output/run-log.ts';
 import type { RunContext } from './context.ts';
 import type { HostOutcome, HostReport } from './report.ts';
 import { HostGoneError } from './writer.ts';
@@ -85,6 +86,13 @@ export function outcomeOf(
       ...(plan?.verdicts.map(({ why }) => why) ?? []),
     ],
   };
+}
+
+/** Tells log and progress that a host is done; returns its outcome. */
+export function hostDone(outcome: HostOutcome, { log, progress }: RunContext): HostOutcome {
+  logHost(outcome, log);
+  progress.done();
+  return outcome;
 }
 
 function machineOf({ found }: Case): HostReport['machine'] {

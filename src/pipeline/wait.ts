@@ -6,6 +6,7 @@ import { ApiError, ExitCode } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { followHosts } from './follow.ts';
 import type { HostOutcome } from './report.ts';
+import { hostDone } from './outcome.ts';
 import { asksOf, caseFor } from './select.ts';
 
 /** Defender's record shows a new action after some seconds; its peers ask every five. */
@@ -69,11 +70,12 @@ async function readHost({ report }: HostOutcome, run: RunContext): Promise<Case 
   const { action } = report;
   const what = action ? `; ${action.type} ${action.id ?? ''} was ${action.status} by then` : '';
   const gone = `host ${report.id} was deleted in Detect while its action was followed${what}`;
-  return {
+  const outcome: HostOutcome = {
     report: { ...report, result: 'failed', detail: gone },
     exitCodes: [ExitCode.incomplete],
     explanation: [],
   };
+  return hostDone(outcome, run);
 }
 
 function merged(earlier: readonly HostOutcome[], later: readonly HostOutcome[]): HostOutcome[] {

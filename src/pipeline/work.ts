@@ -9,7 +9,7 @@ import { createCache } from '../local/cache.ts';
 import { openCallLog } from '../local/call-log.ts';
 import { loadFreshness } from '../local/freshness.ts';
 import { openJournal } from '../local/journal.ts';
-import type { Log } from '../output/log.ts';
+import type { LazyLog } from '../output/lazy-log.ts';
 import type { Progress } from '../output/progress.ts';
 import type { Secrets } from '../output/secrets.ts';
 import { run, type RunResult } from '../run.ts';
@@ -22,7 +22,7 @@ export interface Job {
   config: Config;
   version: string;
   clock: Clock;
-  log: Log;
+  log: LazyLog;
   secrets: Secrets;
   progress: Progress;
   /** Aborted when the run is told to stop, or is overdue. */
@@ -92,7 +92,7 @@ export async function work(job: Job): Promise<RunResult> {
         ...{ now, freshness, journal, breaker },
         writer: options.dryRun
           ? createDryRunWriter(now)
-          : createWriter({ ...clients, journal, clock, now, stop }),
+          : createWriter({ ...clients, journal, clock, now, stop, log: job.log }),
       },
       { version, dryRun: options.dryRun, calls },
     );

@@ -6,9 +6,11 @@ import type { Clock } from '../clock.ts';
 import type { RecordRead } from '../decide/case.ts';
 import { isEmptyChange, type TagChange } from '../decide/tag-change.ts';
 import { isUnfinished, readTags } from '../decide/tags.ts';
+import { kinds } from '../decide/kinds.ts';
 import type { DetectClient } from '../detect/client.ts';
 import { ApiError, AppError, ExitCode } from '../errors.ts';
 import type { Journal } from '../local/journal.ts';
+import type { LazyLog } from '../output/lazy-log.ts';
 import { readRecordOf } from './look-up.ts';
 
 /** The host was deleted in Detect while the run worked. */
@@ -75,6 +77,7 @@ interface Hands {
   /** Defender's time. */
   now(): number;
   stop: AbortSignal;
+  log: LazyLog;
 }
 
 /** Creates the writer of a real run. */
@@ -144,9 +147,10 @@ async function lacking(detect: DetectClient, hostId: number, change: TagChange):
 
 /** Sends the call once; the journal knows of it from before it leaves until its answer is known to be no. */
 async function postOnce(post: MachineActionPost, caller: Caller, hands: Hands): Promise<Posted> {
-  const { journal, clock, stop } = hands;
+  const { journal, clock, stop, log } = hands;
   const kind = post.type === 'Isolate' ? 'isolate' : 'release';
-  await journal.calls(post.machineId, { kind, time: hands.now() });
+  // Whoever kills the run right after the answer is to find the line that tells of it.
+  await Promise.all([journal.calls(post.machineId, { kind, time: hands.now() }), log.open()]);
   let posted = await send(post, caller, hands);
   if (posted.kind === 'refused' && posted.isUnknownMachine) {
     await clock.sleep(askAgainAfterMs, stop);
@@ -158,13 +162,21 @@ async function postOnce(post: MachineActionPost, caller: Caller, hands: Hands): 
 
 async function send(post: MachineActionPost, caller: Caller, hands: Hands): Promise<Posted> {
   try {
-    return { kind: 'accepted', action: await hands.atp.postAction(post, caller) };
+    return accepted(await hands.atp.postAction(post, caller), caller, hands);
   } catch (error) {
     if (error instanceof ApiError) return await failedPost(post, error, caller, hands);
     // Nothing left: a right is missing, or the quota is used up. A run that was told to stop does not know.
     if (!hands.stop.aborted) await hands.journal.answered(post.machineId);
     throw error;
   }
+}
+
+/** Tells the log at once what Defender accepted. */
+function accepted(action: MachineAction, { host }: Caller, { log }: Hands): Posted {
+  const { id, machineId, status } = action;
+  const noun = action.type === kinds.isolate.type ? kinds.isolate.noun : kinds.release.noun;
+  log.info({ host, machine: machineId, action: id }, `Defender accepted the ${noun} (${status})`);
+  return { kind: 'accepted', action };
 }
 
 async function failedPost(
@@ -187,7 +199,7 @@ async function failedPost(
     throw error;
   }
   const found = await findPosted(post, caller, hands);
-  if (found) return { kind: 'accepted', action: found };
+  if (found) return accepted(found, caller, hands);
   const reason = `${error.message}; Defender's record does not show the action, so it is not asked for again in this run`;
   return { kind: 'unclear', reason };
 }

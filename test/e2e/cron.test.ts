@@ -87,9 +87,10 @@ describe.concurrent('the log of a run that does something', () => {
     const result = await run(simulator, typicalLine);
 
     expect(result).toMatchObject({ code: 1, stdout: '' });
+    // A host's line comes when the host is done: requests first.
     expect(logOf(result)).toMatchObject([
-      { level: 'info', host: enriched.host.id, result: 'enriched', machine: 'pc-1.contoso.example' },
       { level: 'warn', host: refused.id, result: 'refused', msg: textWith('no machine') },
+      { level: 'info', host: enriched.host.id, result: 'enriched', machine: 'pc-1.contoso.example' },
       {
         level: 'info',
         msg: textLike(/^2 hosts selected: 1 enriched, 1 refused; .*; exit code 1$/),

@@ -207,8 +207,15 @@ playInOneRun(
           machine: { id: machine.id },
           action: { type: 'isolate', id: action.id, status: 'Pending' },
         });
-        const logged = logOf(result).find((entry) => entry['host'] === host.id);
-        expect(logged).toMatchObject({ level: 'warn', machine: machine.computerDnsName, action: action.id });
+        expect(logOf(result).filter((entry) => entry['host'] === host.id)).toMatchObject([
+          {
+            level: 'info',
+            machine: machine.id,
+            action: action.id,
+            msg: 'Defender accepted the isolation (Pending)',
+          },
+          { level: 'warn', machine: machine.computerDnsName, action: action.id, result: 'failed' },
+        ]);
       };
     },
 

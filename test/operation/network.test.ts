@@ -184,7 +184,7 @@ describe('certificates', () => {
       expect(fronts[service].received()).toBe(0);
       expect(result.stderr).toContain('put its CA into atp.caFile');
       const warnings = logOf(result).filter(({ level }) => level === 'warn');
-      expect(String(warnings[0]?.['msg'])).toMatch(/^detect\.insecure is set: /u);
+      expect(warnings.map(({ msg }) => String(msg)).join('\n')).toMatch(/^detect\.insecure is set: /mu);
     },
   );
 });

@@ -142,7 +142,7 @@ describe('no secret is told when', () => {
     const text = JSON.stringify(`\u001b[31m${marks.detectToken} and ${marks.appSecret}`);
     await writeFile(
       preload,
-      `setTimeout(() => { throw Object.assign(new Error(${text}), { token: ${text} }); }, 700);`,
+      `setTimeout(() => { throw Object.assign(new Error(${text}), { token: ${text} }); }, 4_000);`,
     );
     marked.simulator.faults.add({ match: ({ call }) => call === 'search', kind: 'hang' });
 

@@ -149,7 +149,17 @@ describe('on a terminal', () => {
           'Host enriched',
         );
       },
-      '12:05:31Z Host enriched host=472 name=pc-1 tags=[a, "b c"] machine={id=f0 age=null}\n',
+      '12:05:31Z pc-1 (472): Host enriched tags=[a, "b c"] machine={id=f0 age=null}\n',
+    ],
+    [
+      'the line of a host',
+      (log) => {
+        log.info(
+          { host: 1005, name: 'WS-BOB', result: 'isolated', machine: 'ws-bob' },
+          'isolation asked for',
+        );
+      },
+      '12:05:31Z WS-BOB (1005) isolated: isolation asked for machine=ws-bob\n',
     ],
     [
       'a warning',
@@ -163,7 +173,7 @@ describe('on a terminal', () => {
       (log) => {
         log.error({ err: new ConfigError('no file', 'make one'), host: 1 }, 'Stopped');
       },
-      '12:05:31Z error: Stopped: no file host=1\n    make one\n',
+      '12:05:31Z error: host 1: Stopped: no file\n    make one\n',
     ],
     [
       'an error of several lines',
@@ -215,13 +225,13 @@ describe('on a terminal', () => {
   test('colours the level and dims what is beside the point', () => {
     const lines = logged(
       (log) => {
-        log.warn({ host: 1 }, 'Careful');
+        log.warn({ action: 1 }, 'Careful');
       },
       { terminal: true, colour: true },
     );
 
     expect(lines).toEqual([
-      '\u001b[2m12:05:31Z\u001b[22m \u001b[33mwarning:\u001b[39m Careful \u001b[2mhost=\u001b[22m1\n',
+      '\u001b[2m12:05:31Z\u001b[22m \u001b[33mwarning:\u001b[39m Careful \u001b[2maction=\u001b[22m1\n',
     ]);
   });
 
