@@ -35,6 +35,10 @@ export async function bundle() {
     format: 'cjs',
     target: 'node20',
     outfile: 'dist/cli.cjs',
+    // Without blanks and comments; the names stay, and with them what the stack of a bug says.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 120,
     alias: { ...unreached, ...notInstalled, ...otherBuilds },
     define: { 'import.meta.url': 'fileUrl' },
     banner: { js: `'use strict';\nconst fileUrl = require('node:url').pathToFileURL(__filename).href;` },

@@ -200,7 +200,7 @@ async function signAssertion(
   now: number,
 ): Promise<string> {
   // Runs with another credential, and runs that need no token, do without the time to load it.
-  const { SignJWT } = await import('jose');
+  const { SignJWT } = await import('jose/jwt/sign');
   const seconds = Math.floor(now / 1000);
   try {
     const { raw } = new X509Certificate(certificate);
