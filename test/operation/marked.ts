@@ -16,14 +16,21 @@ export const marks = {
   appSecret: 'MARK~app secret+with/odd&chars=%7E',
   passphrase: 'MARK pass "phrase" \\ of the key',
   proxyPassword: 'MARK:proxy/pass@word',
+  clientSecret: 'MARK+client=secret/of:detect&0123',
 };
+
+export const markedCredentials = ['secret', 'certificate', 'client'] as const;
+export type MarkedCredential = (typeof markedCredentials)[number];
+
+/** The id of the API client. */
+const clientId = 'svc';
 
 /** The services, and a command whose every secret is marked. */
 export interface Marked {
   simulator: Simulator;
   dir: string;
-  /** The configuration with a client secret, or with a certificate and an encrypted key. */
-  config: (credential: 'secret' | 'certificate', overrides?: JsonObject) => JsonObject;
+  /** The configuration with a client secret, with a certificate and an encrypted key, or with an API client of Detect. */
+  config: (credential: MarkedCredential, overrides?: JsonObject) => JsonObject;
   run: (args: readonly string[], config: JsonObject | string, env?: NodeJS.ProcessEnv) => Promise<InProcess>;
   /** Fails when a secret is in what was printed, in a note, in a tag, or in the name of a file of the cache. */
   findLeaks: (printed: string) => Promise<string[]>;
@@ -33,8 +40,13 @@ export interface Marked {
 /** Starts services that know the marked secrets. */
 export async function startMarked(): Promise<Marked> {
   const identity = createRsaIdentity();
-  const { detectToken, appSecret, passphrase } = marks;
-  const simulator = await createSimulator({ detectToken, appSecret, certificate: identity.certificate });
+  const { detectToken, appSecret, passphrase, clientSecret } = marks;
+  const simulator = await createSimulator({
+    detectToken,
+    appSecret,
+    certificate: identity.certificate,
+    apiClient: { id: clientId, secret: clientSecret, tokenSeconds: 3600 },
+  });
   const dir = await mkdtemp(join(tmpdir(), 'atp-marked-'));
   await writeFile(join(dir, 'cert.pem'), identity.certificate);
   await writeFile(join(dir, 'plain.pem'), identity.privateKey, { mode: 0o600 });
@@ -56,7 +68,7 @@ export async function startMarked(): Promise<Marked> {
         privateKeyFile: join(dir, 'key.pem'),
         privateKeyPassphrase: passphrase,
       };
-      const whole = simulator.config({
+      const whole = simulator[credential === 'client' ? 'clientConfig' : 'config']({
         cacheDir: join(dir, 'cache'),
         ...(credential === 'certificate' ? { atp: keys } : {}),
       });
@@ -70,7 +82,7 @@ export async function startMarked(): Promise<Marked> {
       const all = [printed, JSON.stringify(hosts), files.join('\n')].join('\n');
       return [
         ...needles.filter((needle) => all.includes(needle)),
-        ...(all.match(/eyJ[\w-]{12}\S{0,20}/gu) ?? []),
+        ...(all.match(/eyJ[\w-]{12}\S{0,20}|detect\.[\w-]{30}/gu) ?? []),
       ];
     },
     async close() {
@@ -126,7 +138,7 @@ export function echo(
 
 /** The calls whose answers can go wrong in a run of all flags. */
 export const calls =
-  'search tags host notes note-create tag-add tag-remove groups token findbyip machineactions isolate unisolate'.split(
+  'detect-token search tags host notes note-create tag-add tag-remove groups token findbyip machineactions isolate unisolate'.split(
     ' ',
   );
 
@@ -146,9 +158,17 @@ export const echoes = [
 export const groupRule = { isolation: { never: { groups: ['nothing*'] } } };
 
 /** A host for each purpose, and nothing else; tokens of earlier runs are refused. */
-export function resetWorld({ world, revokeTokens, hooks, faults, ledger }: Simulator): void {
+export function resetWorld({
+  world,
+  revokeTokens,
+  revokeDetectTokens,
+  hooks,
+  faults,
+  ledger,
+}: Simulator): void {
   for (const id of [...world.hosts.keys()]) world.deleteHost(id);
   revokeTokens();
+  revokeDetectTokens();
   faults.clear();
   ledger.clear();
   hooks.answer = undefined;

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { calls, echoes, groupRule, resetWorld, startMarked, type Marked } from './marked.ts';
+import {
+  calls,
+  echoes,
+  groupRule,
+  markedCredentials,
+  resetWorld,
+  startMarked,
+  type Marked,
+} from './marked.ts';
 
 let marked: Marked;
 
@@ -13,9 +21,7 @@ beforeEach(() => {
 
 const line = '--tag host_context --blocktag block --unblocktag unblock --json'.split(' ');
 const cases = calls.flatMap((call) =>
-  echoes.flatMap((answer, at) =>
-    (['secret', 'certificate'] as const).map((credential) => ({ call, at, answer, credential })),
-  ),
+  echoes.flatMap((answer, at) => markedCredentials.map((credential) => ({ call, at, answer, credential }))),
 );
 
 it.each(cases)(

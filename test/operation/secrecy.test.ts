@@ -5,7 +5,17 @@ import { Server as ProxyServer } from 'proxy-chain';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedPort } from '../http/server.ts';
 import { spawnAtp, runAtp } from '../simulator/run-atp.ts';
-import { calls, echo, echoes, groupRule, marks, resetWorld, startMarked, type Marked } from './marked.ts';
+import {
+  calls,
+  echo,
+  echoes,
+  groupRule,
+  markedCredentials,
+  marks,
+  resetWorld,
+  startMarked,
+  type Marked,
+} from './marked.ts';
 
 let marked: Marked;
 
@@ -35,11 +45,13 @@ async function expectNoLeak(
 }
 
 it('the search for leaks finds what it looks for', async () => {
-  const { detectToken, appSecret, proxyPassword } = marks;
+  const { detectToken, appSecret, proxyPassword, clientSecret } = marks;
   const printed = [
     `x ${detectToken.slice(0, 12)}`,
     `client_secret=${encodeURIComponent(appSecret)}`,
     `Basic ${Buffer.from(`svc:${proxyPassword}`).toString('base64')}`,
+    `Basic ${Buffer.from(`svc:${clientSecret}`).toString('base64')}`,
+    `Bearer detect.${'x'.repeat(40)}`,
     'Bearer eyJhbGciOiJSUzI1NiIs.x.y',
   ];
 
@@ -50,7 +62,8 @@ describe('no secret is told when a service says it back', () => {
   it.each(calls.map((call, at): [string, number] => [call, at]))('to the call %s', async (call, at) => {
     const answer = echoes[at % echoes.length];
     if (answer) marked.simulator.hooks.answer = (entry, own) => (entry.call === call ? answer(entry) : own);
-    const config = marked.config(at % 2 === 0 ? 'certificate' : 'secret', call === 'groups' ? groupRule : {});
+    const credential = call === 'detect-token' ? 'client' : (markedCredentials[at % 3] ?? 'secret');
+    const config = marked.config(credential, call === 'groups' ? groupRule : {});
 
     await expectNoLeak(line, config);
   });
