@@ -38,7 +38,7 @@ export function detectUrl(text: string): string {
   const host = new URL(url).hostname.replace(/\.$/u, '');
   if (host === 'portal.vectra.ai' || host.endsWith('.portal.vectra.ai')) {
     throw new Trouble(
-      'the cloud product (*.portal.vectra.ai, API v3) is not supported; atp works with Detect appliances',
+      'the cloud product (*.portal.vectra.ai, API v3) is not supported: the tags of its hosts can only be replaced as a whole, which would lose those of others; atp works with Detect appliances',
     );
   }
   return url;

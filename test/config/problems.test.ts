@@ -204,7 +204,7 @@ describe('one problem is one line:', () => {
       (url): [string, object, string] => [
         `the cloud product ${url}`,
         { atp, detect: { ...detect, url } },
-        'detect.url: the cloud product (*.portal.vectra.ai, API v3) is not supported; atp works with Detect appliances',
+        'detect.url: the cloud product (*.portal.vectra.ai, API v3) is not supported: the tags of its hosts can only be replaced as a whole, which would lose those of others; atp works with Detect appliances',
       ],
     ),
     [

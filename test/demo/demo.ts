@@ -49,6 +49,8 @@ async function tell(demo: Demo): Promise<boolean> {
   world.settleActions();
   await nextTick(demo, afterRun);
 
+  await handOver(demo);
+
   page.heading('At a glance');
   const after = world.snapshot();
   showOverview(page, scenes, machinesBefore);
@@ -114,6 +116,23 @@ async function nextTick({ simulator, scenes, page, run }: Demo, before: Snapshot
     if (gone.length + added.length === 0) continue;
     const words = `${page.paint('red', `- ${gone.join(' | ')}`)}   ${page.paint('green', `+ ${added.join(' | ')}`)}`;
     page.line(`  ${page.paint('bold', host.name.padEnd(13))} ${words}`);
+  }
+}
+
+/** Who is isolated and what waits, as one shift hands it over to the next. */
+async function handOver({ scenes, page, complaints, run }: Demo): Promise<void> {
+  const triggers = '--blocktag block --unblocktag unblock';
+  page.heading('4. The hand-over of a shift: who is isolated, and what waits?');
+  page.command(`atp --status ${triggers}`);
+  const { stdout } = await run(`--status ${triggers}`);
+  for (const text of stdout.trimEnd().split('\n')) page.line(`  ${text}`.trimEnd());
+  page.line();
+  page.text('What waits for a person stands in the note on the host as well:');
+  for (const { host } of scenes) {
+    const waiting = host.notes.flatMap(({ note }) => /^- (Waiting: .*)$/mu.exec(note)?.[1] ?? []);
+    for (const text of waiting) page.text(`${host.name}: ${text}`, '  ');
+    if (waiting.length === 0 && host.tags.includes('unblock'))
+      complaints.push(`the note on ${host.name} does not say what waits`);
   }
 }
 

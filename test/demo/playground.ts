@@ -55,12 +55,18 @@ try {
     cacheDir: join(home, 'cache'),
   });
   writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
+  const clientFile = join(home, 'client.json');
+  const client = simulator.clientConfig({ cacheDir: join(home, 'client-cache') });
+  writeFileSync(clientFile, JSON.stringify(client, null, 2), { mode: 0o600 });
   process.stdout.write(`Detect, the login and Defender are simulated until you end this. In another terminal:
 
   export ATP_CONFIG=${file}
   node dist/cli.cjs --check --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
   node dist/cli.cjs --dry-run --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
   node dist/cli.cjs --wait 30 --tag host_context --tc 75 75 --blocktag block --unblocktag unblock
+  node dist/cli.cjs --status --blocktag block --unblocktag unblock
+
+That configuration has an API token of Detect; this one has an API client: --config ${clientFile}
 
 Here:
 ${help}

@@ -188,7 +188,7 @@ describe('a configuration that is not valid ends with 78', () => {
       'names the cloud product',
       { detect: { url: 'https://123.uw2.portal.vectra.ai' } },
       [
-        'detect.url: the cloud product (*.portal.vectra.ai, API v3) is not supported; atp works with Detect appliances',
+        'detect.url: the cloud product (*.portal.vectra.ai, API v3) is not supported: the tags of its hosts can only be replaced as a whole, which would lose those of others; atp works with Detect appliances',
       ],
     ],
     [
