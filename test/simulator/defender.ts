@@ -130,11 +130,14 @@ export function createDefender(
     const [, key = ''] = request.params;
     const machine = find(key);
     if (!machine) return noMachine(key);
+    // The service takes no options here: all alerts of the machine come at once.
+    const [option] = Object.keys(request.entry.query);
+    if (option !== undefined)
+      return refuse(400, 'BadRequest', `The query option '${option}' is not allowed.`);
     const rows = world.alerts
       .filter((alert) => alert.machineId === machine.id)
       .map((alert) => alertRecord(alert, world.machines));
-    const allowed = { filter: alertColumns, orderBy: ['alertCreationTime'], options: ['$expand'] };
-    return pageOf(request, 'Alerts', rows, allowed, settings.machinePageSize);
+    return list('Alerts', rows);
   }
 
   function listActions(request: SimRequest): Answer {

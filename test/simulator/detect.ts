@@ -179,11 +179,14 @@ export function createDetect(
   }
 
   function listGroups({ entry }: SimRequest): Answer {
-    const { name = '', type } = entry.query;
+    const { name = '', description = '', type } = entry.query;
     if (type !== undefined && !['host', 'account', 'ip', 'domain'].includes(type))
       return invalidParameters(['type']);
     const groups = [...world.groups.values()].filter(
-      (group) => group.name.toLowerCase().includes(name.toLowerCase()) && (type ?? group.type) === group.type,
+      (group) =>
+        group.name.toLowerCase().includes(name.toLowerCase()) &&
+        group.description.toLowerCase().includes(description.toLowerCase()) &&
+        (type ?? group.type) === group.type,
     );
     return paged(entry, groups, (group) => groupDocument(group, [...world.hosts.values()]));
   }
