@@ -55,9 +55,11 @@ export function changeTags(current: readonly string[], wanted: WantedTags, now: 
   ].filter((slot): slot is Slot => slot !== undefined);
   const target = new Set(slots.flatMap((slot) => slot.wanted));
   const held = new Set(current);
+  // The `id:` tag comes first and goes last: a run that is killed in between leaves no status without its machine.
+  const leaving = slots.toReversed().flatMap((slot) => slot.held);
   return {
     add: [...target].filter((tag) => !held.has(tag)),
-    remove: [...new Set(slots.flatMap((slot) => slot.held))].filter((tag) => !target.has(tag)),
+    remove: [...new Set(leaving)].filter((tag) => !target.has(tag)),
   };
 }
 

@@ -16,6 +16,7 @@ import { isIdTag, isUnfinished, readTags, triggersAmong } from '../decide/tags.t
 import { ApiError, AppError, MissingRightError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { createHand, type Hand } from './hand.ts';
+import { factsOf } from './note-writer.ts';
 import { endOf } from './outcome.ts';
 import { perform, type Performed } from './perform.ts';
 import { putRight } from './tell.ts';
@@ -133,12 +134,19 @@ async function meet(
     case 'go':
       try {
         if (plan.decision.kind === 'post' || plan.decision.kind === 'cancel') hand.begin();
+        if (plan.decision.kind === 'post') await oweNews(one, run);
         return await perform({ kind, trigger, one, rules }, plan.decision, run);
       } catch (error) {
         if (run.stop.aborted || !(error instanceof AppError)) throw error;
         return { met: { ...endOf(one, error, run), waiting: waitingFor(error) }, record };
       }
   }
+}
+
+/** Once the request is open, the record does not tell the news before it any more: a run that is killed owes its lines. */
+async function oweNews(one: Case, run: RunContext): Promise<void> {
+  const entries = newsToSay(one).flatMap(({ entry }) => entry ?? []);
+  if (entries.length > 0) await run.journal.owe(one.host.id, { facts: factsOf(one, [], run), entries });
 }
 
 function conflictWords(reason: string): string {

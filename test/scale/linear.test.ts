@@ -33,13 +33,13 @@ async function msOf(step: () => unknown): Promise<number> {
   return (user + system) / 1_000;
 }
 
-/** How many times as long a step takes with four times as much; below a few milliseconds that says nothing. */
+/** How many times as long a step takes with four times as much; below twenty milliseconds that says nothing. */
 async function growth(size: number, prepare: (size: number) => () => unknown): Promise<number> {
   const [small, large] = [prepare(size), prepare(4 * size)];
   const times: (readonly [number, number])[] = [];
   for (let round = 0; round < 3; round += 1) times.push([await msOf(small), await msOf(large)]);
   const best = (at: 0 | 1) => Math.min(...times.map((pair) => pair[at]));
-  return best(1) / Math.max(best(0), 5);
+  return best(1) / Math.max(best(0), 20);
 }
 
 const ids = (size: number) => Array.from({ length: size }, (_, at) => at + 1);

@@ -1,6 +1,9 @@
 import { addedText, isOwnNote, isOwnTag } from './own-forms.ts';
 import type { Settings } from './settings.ts';
 
+/** The longest note that Detect takes. */
+const mostCharacters = 8_000;
+
 export interface SimNote {
   readonly id: number;
   note: string;
@@ -193,7 +196,11 @@ export function createHostStore(
     },
     putNote(owner, text, note) {
       if (!note) {
-        const isTaken = owner.notes.some((other) => isOwnNote(other.note) && !other.refuses);
+        // One that a person has filled has no room for the program's text.
+        const hasRoom = (other: SimNote) => text.length + addedText(other.note).length <= mostCharacters;
+        const isTaken = owner.notes.some(
+          (other) => isOwnNote(other.note) && !other.refuses && hasRoom(other),
+        );
         if (isOwnNote(text) && isTaken) {
           report(`host ${owner.id}: a second note of the program's own`);
         }

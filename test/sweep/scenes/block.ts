@@ -113,7 +113,8 @@ function addUnsettled({ world, pair, context, portalAction, ago }: Stage): void 
   const racing = pair(1261, ['block']).machine;
   portalAction(racing, { type: 'Unisolate', status: 'Pending', minutes: 25 });
   portalAction(racing, { status: 'Pending', minutes: 20 });
-  const unrecorded = pair(1262, ['block']);
+  // After an hour the record is believed, and the block goes by the address.
+  const unrecorded = pair(1262, ['block'], {}, mayIsolate);
   const past = `Manual block:${minuteText(ago(1440))}`;
   unrecorded.host.tags.push(...context(unrecorded.machine), 'isolation: Succeeded', past);
 
