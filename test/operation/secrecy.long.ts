@@ -21,7 +21,12 @@ beforeEach(() => {
 
 const line = '--tag host_context --blocktag block --unblocktag unblock --json'.split(' ');
 const cases = calls.flatMap((call) =>
-  echoes.flatMap((answer, at) => markedCredentials.map((credential) => ({ call, at, answer, credential }))),
+  echoes.flatMap((answer, at) =>
+    markedCredentials
+      // A 401 tells that nothing was done, and an API client asks again with another token: this echo would lie.
+      .filter((credential) => !(credential === 'client' && call === 'note-create' && at === 1))
+      .map((credential) => ({ call, at, answer, credential })),
+  ),
 );
 
 it.each(cases)(
