@@ -24,7 +24,6 @@ export async function exchangeable(path: string, uid: number | undefined): Promi
   if (uid === undefined) return undefined;
   const names = resolve(path).split(sep).filter(Boolean);
   const folders = names.reduce((above: string[], name) => [...above, join(above.at(-1) ?? sep, name)], [sep]);
-  let isShared = false;
   for (const folder of folders) {
     const stats = await lstat(folder).catch((error: unknown) => {
       // What is missing will be the user's own.
@@ -32,15 +31,13 @@ export async function exchangeable(path: string, uid: number | undefined): Promi
       throw error;
     });
     if (stats === undefined) return undefined;
-    const isOthers = stats.uid !== uid && (stats.uid !== 0 || isShared);
-    if (isOthers) return `${folder}: it belongs to another user`;
+    if (stats.uid !== uid && stats.uid !== 0) return `${folder}: it belongs to another user`;
     if (stats.isSymbolicLink()) {
       const problem = await exchangeable(resolve(dirname(folder), await readlink(folder)), uid);
       if (problem !== undefined) return problem;
     }
     const isWritable = !stats.isSymbolicLink() && (stats.mode & 0o022) !== 0;
     if (isWritable && (stats.mode & sticky) === 0) return `${folder}: others may write to it`;
-    isShared = isWritable;
   }
   return undefined;
 }

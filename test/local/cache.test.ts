@@ -337,13 +337,13 @@ describe.runIf(isRoot)('a cache below a folder that somebody else could exchange
       (dir) => `${dirname(dir)}: it belongs to another user`,
     ],
     [
-      "of root's in a sticky one",
+      "of root's in a sticky one, which nobody else can exchange",
       [
         ['tmp', 0, 0o1777],
         ['roots', 0, 0o755],
         ['atp', 4711, 0o700],
       ],
-      (dir) => `${dirname(dir)}: it belongs to another user`,
+      () => undefined,
     ],
     [
       "of root, or the user's own in a sticky one",

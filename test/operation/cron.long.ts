@@ -61,7 +61,7 @@ it.runIf(mayRun)(
       const config = join(home, 'config.json');
       await writeFile(config, JSON.stringify(simulator.config({ cacheDir: 'cache' })), { mode: 0o600 });
       await chown(config, uid, gid);
-      const atp = `${join(dir, 'prefix/bin/atp')} ${line}`;
+      const atp = `${join(dir, 'prefix/bin/atp')} --config ${config} ${line}`;
       rows.push(`* * * * * ${user} cd ${home}; env > environment; ${atp} > log 2>&1; echo $? > code`);
     }
     onTestFinished(() => rm(table, { force: true }));
@@ -77,7 +77,8 @@ it.runIf(mayRun)(
     const read = (name: string) => readFile(join(dir, name), 'utf8');
     expect([await read('busy/code'), await read('idle/code')]).toEqual(['0\n', '0\n']);
     const log = (await read('busy/log')).trim().split('\n');
-    expect(log).toHaveLength(3);
+    // What Defender accepted, two hosts, the summary.
+    expect(log).toHaveLength(4);
     expect(log.at(-1)).toMatch(/"msg":"2 hosts selected: 1 enriched, 1 isolated; .*; exit code 0"/u);
     expect(await read('idle/log')).toBe('');
     expect(enriched.host.tags).toEqual(expect.arrayContaining(['vip', `id: ${enriched.machine.id}`]));
