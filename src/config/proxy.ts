@@ -29,8 +29,9 @@ export function proxySettings(
   if (url === undefined) return undefined;
   const sources = [
     { key: 'http.noProxy', text: configured },
-    { key: '$no_proxy', text: env['no_proxy'] },
-    { key: '$NO_PROXY', text: env['NO_PROXY'] },
+    // As with the proxy itself, a variable that is empty is not set.
+    { key: '$no_proxy', text: env['no_proxy'] || undefined },
+    { key: '$NO_PROXY', text: env['NO_PROXY'] || undefined },
   ];
   const { key, text = '' } = sources.find((source) => source.text !== undefined) ?? { key: '' };
   const { noProxy, unknown } = parseNoProxy(text);

@@ -47,16 +47,16 @@ export async function readStatus(context: StatusContext): Promise<StatusReport> 
   }
 
   async function find(selection: HostSelection): Promise<Host[]> {
-    const hosts: Host[] = [];
+    const hosts = new Map<number, Host>();
     for await (const found of detect.findHosts(selection)) {
-      hosts.push(...found.hosts);
+      for (const host of found.hosts) hosts.set(host.id, host);
       if (found.isShort)
         log.error("Detect's list of hosts ended short of its own count, twice; hosts may be missing");
       for (const { id, name } of found.unusable)
         log.error({ host: id, name }, 'the document of this host in Detect cannot be used');
       if (found.isShort || found.unusable.length > 0) codes.push(ExitCode.incomplete);
     }
-    return [...new Map(hosts.map((host) => [host.id, host])).values()];
+    return [...hosts.values()];
   }
 
   const found = await orUndefined(

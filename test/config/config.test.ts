@@ -228,6 +228,12 @@ describe('the proxy', () => {
       { url: 'http://q:2/', direct: ['c.example.com'] },
     ],
     [
+      'with exceptions of the variable that is not empty',
+      {},
+      { HTTPS_PROXY: 'http://p:1', no_proxy: '', NO_PROXY: 'a.example.com' },
+      { url: 'http://p:1/', direct: ['a.example.com'] },
+    ],
+    [
       'the one of the configuration before it',
       { proxy: 'http://r:3/' },
       { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a.example.com' },
